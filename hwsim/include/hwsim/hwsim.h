@@ -1,0 +1,417 @@
+/* hwsim: a simulated slow instrument on a slow bus. The C interface.
+ *
+ * Rules that hold throughout
+ *  - Every function that can fail returns hwsim_error; look at it. hwsim_error_last() has the
+ * details.
+ *  - Arguments: the device first, then inputs, then the call options, outputs last and named
+ * ..._out. An output is written only on HWSIM_OK.
+ *  - Times are int64_t nanoseconds (..._ns) of the device's clock, voltages are volts (..._v).
+ *  - "Blocks" means: waits for the simulated bus, holding no lock. Everything else returns at once,
+ *    and never waits for more than a short critical section of another thread.
+ *  - Every function may be called from any thread at any time, except that a handle must not be
+ * used after its owner freed it.
+ *  - In the child of fork() a handle made by the parent gives HWSIM_EFORKED; open new ones there.
+ */
+#ifndef HWSIM_H
+#define HWSIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define HWSIM_API __attribute__((visibility("default")))
+#define HWSIM_CHECKED __attribute__((warn_unused_result))
+#else
+#define HWSIM_API
+#define HWSIM_CHECKED
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------ errors -- */
+
+/* X(name, value, message). Values are part of the ABI: never renumber, append only. */
+#define HWSIM_ERRORS(X)                                                                            \
+  X(OK, 0, "success")                                                                              \
+  X(ETIMEOUT, 1, "the device did not answer in time")                                              \
+  X(EBUS, 2, "bus error: the transfer failed")                                                     \
+  X(ECRC, 3, "CRC error: the transferred data were corrupted")                                     \
+  X(EBUSY, 4, "the device is busy")                                                                \
+  X(EDISCONNECTED, 5, "the device is disconnected")                                                \
+  X(ECLOSED, 6, "the device is closed")                                                            \
+  X(ECANCELLED, 7, "the operation was cancelled")                                                  \
+  X(ENOTFOUND, 8, "not found")                                                                     \
+  X(EINUSE, 9, "the device is in use")                                                             \
+  X(EADDRESS, 10, "no register at this address")                                                   \
+  X(EACCESS, 11, "the register does not allow this access")                                        \
+  X(EINVALID, 12, "invalid argument")                                                              \
+  X(EOVERRUN, 13, "overrun: data were lost because they were not read in time")                    \
+  X(EFIRMWARE, 14, "firmware error")                                                               \
+  X(ESTATE, 15, "not possible in the device's present state")                                      \
+  X(ENOMEM, 16, "out of memory")                                                                   \
+  X(EFORKED, 17, "the handle belongs to the parent process")                                       \
+  X(EINTERNAL, 18, "internal error")
+
+typedef enum hwsim_error {
+#define HWSIM_X(name, value, message) HWSIM_##name = value,
+  HWSIM_ERRORS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_error;
+
+/* What went wrong, for a person. `fault` is the hwsim_fault_kind that was injected, or 0. */
+typedef struct hwsim_error_info {
+  hwsim_error code;
+  int fault;
+  char device[64];    /* name of the device, or "" */
+  char operation[32]; /* "read_register", ...; or "" */
+  char message[320];
+} hwsim_error_info;
+
+/* "ETIMEOUT" and "the device did not answer in time"; for an unknown code "EUNKNOWN" and a remark.
+ */
+HWSIM_API const char *hwsim_error_name(hwsim_error code);
+HWSIM_API const char *hwsim_error_message(hwsim_error code);
+
+/* Details of the calling thread's most recent failed call; valid until its next one. Never NULL. */
+HWSIM_API const hwsim_error_info *hwsim_error_last(void);
+
+/* ------------------------------------------------------------------- call options, cancelling --
+ */
+
+/* A cancel token is latched: once set it stops every call it is given to, those that wait now and
+ * those that start later. There is no way back; make a new one. */
+typedef struct hwsim_cancel hwsim_cancel;
+
+/* Errors: ENOMEM. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_cancel_new(hwsim_cancel **token_out);
+/* Stops every call that waits with this token (HWSIM_ECANCELLED). Returns at once. NULL is ignored.
+ */
+HWSIM_API void hwsim_cancel_set(hwsim_cancel *token);
+HWSIM_API bool hwsim_cancel_is_set(const hwsim_cancel *token);
+/* The token must not be in use by a call. NULL is ignored. */
+HWSIM_API void hwsim_cancel_free(hwsim_cancel *token);
+
+#define HWSIM_TIMEOUT_DEFAULT INT64_C(-1) /* the device's own: `timeout` in the resource string */
+#define HWSIM_TIMEOUT_NEVER INT64_MAX
+
+/* Options of one blocking call. A null pointer means { HWSIM_TIMEOUT_DEFAULT, NULL }.
+ * Every function that takes them can also fail with ETIMEOUT, ECANCELLED, ECLOSED, EDISCONNECTED,
+ * EFORKED, EINVALID (a timeout below -1), and with the error of an injected fault. An operation
+ * that fails has had no effect on the device. */
+typedef struct hwsim_call {
+  int64_t timeout_ns;   /* from 0; time in the queue counts */
+  hwsim_cancel *cancel; /* or NULL */
+} hwsim_call;
+
+/* What a caller wants to know about the waits of its thread: a language binding releases its
+ * interpreter lock in `enter`, retakes it in `leave`, looks for signals in `poll`.
+ * The library calls them on the waiting thread and holds no lock meanwhile; they may call back into
+ * the library. They must return normally (no exception, no longjmp). */
+typedef struct hwsim_hooks {
+  /* A wait begins. expected_ns: the real time it will take at most, INT64_MAX if unknown. */
+  void (*enter)(void *user, int64_t expected_ns);
+  /* The wait has ended. One call for each enter. */
+  void (*leave)(void *user);
+  /* Called about every 50 ms during a wait; nonzero ends it with ECANCELLED. May be NULL. It is
+   * read after enter, so that enter may decide. */
+  int (*poll)(void *user);
+  void *user;
+} hwsim_hooks;
+
+/* Installs the calling thread's hooks and returns those before. NULL: none. `hooks` must stay valid
+ * until others are installed. */
+HWSIM_API const hwsim_hooks *hwsim_hooks_set(const hwsim_hooks *hooks);
+
+/* ------------------------------------------------------------------------------------ device -- */
+
+typedef struct hwsim_device hwsim_device;
+
+typedef enum hwsim_clock {
+  HWSIM_CLOCK_REAL = 0,    /* monotonic time */
+  HWSIM_CLOCK_SCALED = 1,  /* monotonic time, faster or slower by a factor */
+  HWSIM_CLOCK_VIRTUAL = 2, /* a wait jumps straight to its end */
+  HWSIM_CLOCK_MANUAL = 3   /* stands until hwsim_clock_advance() */
+} hwsim_clock;
+
+/* A device's configuration, as its resource string set it. */
+typedef struct hwsim_config {
+  char name[64];
+  int64_t latency_ns;    /* latency:   of one operation; 0 to 1 h; default 1 ms */
+  int64_t jitter_ns;     /* jitter:    +- around it, uniform; 0 to latency; default 0 */
+  double bandwidth_bps;  /* bandwidth: bytes a second, from 1; INFINITY (inf) by default */
+  uint32_t channels;     /* channels:  1 to 64; default 4 */
+  uint64_t seed;         /* seed:      of noise, jitter and faults; default 0 */
+  hwsim_clock clock;     /* clock:     real (default), virtual, manual or a factor such as 10x */
+  double clock_scale;    /*            device seconds in a real one: 0.001x to 1000000x */
+  int64_t timeout_ns;    /* timeout:   of an operation, from 0; INT64_MAX (inf) is never; 1 s */
+  double sample_rate_hz; /* rate:      of the converters; 1 mHz to 1 GHz; default 1 kHz */
+  double range_v;        /* range:     of the converters, +-; 1 mV to 1 kV; default 10 V */
+  double noise_v;        /* noise:     of the converters, RMS; 0 to 1 kV; default 1 mV */
+} hwsim_config;
+
+/* Opens the device that a resource string names, at power-on state, for this process alone:
+ *   hwsim://NAME?latency=2ms&jitter=200us&bandwidth=12MB/s&channels=4&seed=7&clock=virtual&fault=...
+ * NAME: 1 to 63 of A-Z a-z 0-9 _ . -    Units: ns us ms s; Hz kHz MHz GHz; uV mV V; B/s kB/s MB/s
+ * GB/s. fault=KIND[@N][*COUNT][~PROBABILITY][:ARGUMENT], may be repeated; see hwsim_fault. Errors:
+ * EINVALID (what is wrong, with the nearest valid key), EINUSE (already open here), ENOMEM. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out);
+
+/* Ends every operation on the device with ECLOSED, also those that wait now, and gives its name
+ * back. Closing twice, or an inherited handle after fork(), does nothing. NULL is ignored. */
+HWSIM_API void hwsim_device_close(hwsim_device *device);
+
+/* One more owner. Returns the device. */
+HWSIM_API hwsim_device *hwsim_device_retain(hwsim_device *device);
+/* One owner less; the last one closes the device. Calls that wait keep it alive until they return.
+ * NULL is ignored. */
+HWSIM_API void hwsim_device_free(hwsim_device *device);
+
+/* Ends every operation that waits on the device now with ECANCELLED; later ones are not affected.
+ */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_cancel(hwsim_device *device);
+
+/* Registers return to their reset values; the same as COMMAND = 1. One operation on the bus.
+ * Blocks. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_reset(hwsim_device *device,
+                                                       const hwsim_call *call);
+
+HWSIM_API bool hwsim_device_is_open(hwsim_device *device);
+/* Valid as long as the handle; also after close. */
+HWSIM_API const hwsim_config *hwsim_device_config(const hwsim_device *device);
+/* The default timeout of the device's operations. Errors: EFORKED; set: EINVALID (negative). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_get_timeout(hwsim_device *device,
+                                                             int64_t *timeout_ns_out);
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_set_timeout(hwsim_device *device,
+                                                             int64_t timeout_ns);
+/* Operations put on the bus since open: the N of fault=KIND@N. Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_transactions(hwsim_device *device,
+                                                              uint64_t *transactions_out);
+/* Operations that wait now. Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_pending(hwsim_device *device,
+                                                         uint32_t *pending_out);
+/* Waits until at least `count` operations wait: what a test needs before it advances a manual
+ * clock. Takes no time on the bus and is not counted as pending itself. Blocks. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
+                                                              const hwsim_call *call);
+
+/* The devices that can be seen: the bench, daq0 to daq7, which is always there, and every other
+ * device open in this process; sorted by name. hwsim_device_list(): an array of *count_out entries,
+ * to be released with free(). Errors: ENOMEM. */
+typedef struct hwsim_listing {
+  char name[64];
+  bool in_use; /* open in this process */
+} hwsim_listing;
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_list(size_t *count_out,
+                                                      hwsim_listing **listing_out);
+
+/* ------------------------------------------------------------------------------------- clock -- */
+
+/* Device time since open. Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_now(hwsim_device *device, int64_t *now_ns_out);
+/* Moves a manual clock on; what is due by then takes effect, in order. Errors: ESTATE (another
+ * clock), EINVALID (negative, or past INT64_MAX), ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, int64_t step_ns);
+
+/* --------------------------------------------------------------------------------- registers -- */
+
+/* X(name, address, access, reset value, writable bits, description) */
+#define HWSIM_REGISTERS(X)                                                                         \
+  X(ID, 0x00, RO, 0x48575349, 0, "'HWSI'")                                                         \
+  X(VERSION, 0x04, RO, 0x00010000, 0, "major << 16 | minor")                                       \
+  X(CONTROL, 0x08, RW, 0x1, 0x1, "bit 0: converters enabled")                                      \
+  X(STATUS, 0x0C, RO, 0, 0, "bit 0: converters ready; bit 1: EVENT_STATUS & EVENT_MASK not 0")     \
+  X(UPTIME, 0x10, RO, 0, 0, "milliseconds since open or reset, modulo 2^32")                       \
+  X(FAULT_COUNT, 0x14, RC, 0, 0, "faults since the last read; reading clears it")                  \
+  X(EVENT_MASK, 0x18, RW, 0, 0x7, "which events set STATUS bit 1")                                 \
+  X(EVENT_STATUS, 0x1C, W1C, 0, 0x7, "bit 0: fault; 1: disconnect; 2: reconnect; write 1 clears")  \
+  X(COMMAND, 0x20, WO, 0, 0x1, "write 1: software reset")                                          \
+  X(CHANNELS, 0x24, RO, 0, 0, "number of channels")                                                \
+  X(SCRATCH0, 0x40, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(SCRATCH1, 0x44, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(SCRATCH2, 0x48, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(SCRATCH3, 0x4C, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(SCRATCH4, 0x50, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(SCRATCH5, 0x54, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(SCRATCH6, 0x58, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(SCRATCH7, 0x5C, RW, 0, 0xFFFFFFFF, "free for use")
+
+#define HWSIM_X(name, address, access, reset, writable, description)                               \
+  HWSIM_REGISTER_##name = address,
+enum { HWSIM_REGISTERS(HWSIM_X) };
+#undef HWSIM_X
+
+typedef enum hwsim_access {
+  HWSIM_ACCESS_RW = 0,
+  HWSIM_ACCESS_RO = 1,
+  HWSIM_ACCESS_WO = 2,
+  HWSIM_ACCESS_W1C = 3, /* a written 1 clears its bit */
+  HWSIM_ACCESS_RC = 4   /* read-only, reading clears it */
+} hwsim_access;
+
+typedef struct hwsim_register {
+  const char *name;
+  uint32_t address; /* bytes; registers are 32 bits wide and aligned to 4 */
+  hwsim_access access;
+  uint32_t reset_value;
+  uint32_t writable; /* bits that a write can change; the others keep their value */
+  const char *description;
+} hwsim_register;
+
+/* The map, sorted by address; *count_out entries of static data. */
+HWSIM_API const hwsim_register *hwsim_register_map(size_t *count_out);
+/* "RW", "RO", "WO", "W1C", "RC". */
+HWSIM_API const char *hwsim_access_name(hwsim_access access);
+/* Errors: ENOTFOUND (with the nearest name), EINVALID (a null name). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_find(const char *name,
+                                                        const hwsim_register **register_out);
+
+/* All of these are one operation on the bus, and block. Errors, before the bus is touched: EADDRESS
+ * (no register there, or not aligned to 4), EACCESS (reads of WO, writes of RO and RC). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_read(hwsim_device *device, uint32_t address,
+                                                        const hwsim_call *call,
+                                                        uint32_t *value_out);
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address,
+                                                         uint32_t value, const hwsim_call *call);
+/* `count` registers at rising addresses, atomically; EINVALID if count is 0, EADDRESS if one of
+ * them does not exist, and then nothing is read or written. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_read_block(hwsim_device *device,
+                                                              uint32_t address, size_t count,
+                                                              const hwsim_call *call,
+                                                              uint32_t *values_out);
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_write_block(hwsim_device *device,
+                                                               uint32_t address,
+                                                               const uint32_t *values, size_t count,
+                                                               const hwsim_call *call);
+/* Read-modify-write, atomically: new = (old & ~mask) | (value & mask). Gives the old value. Only RW
+ * registers (EACCESS). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address,
+                                                          uint32_t mask, uint32_t value,
+                                                          const hwsim_call *call,
+                                                          uint32_t *old_value_out);
+/* Waits until (value & mask) == expected, and gives that value. The device watches the register
+ * itself: one operation on the bus, which leaves it free for others meanwhile. With a register that
+ * reading clears, only the value that matches is read. EINVALID: expected has bits outside mask. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address,
+                                                        uint32_t mask, uint32_t expected,
+                                                        const hwsim_call *call,
+                                                        uint32_t *value_out);
+
+/* ----------------------------------------------------------------------------------- signals -- */
+
+typedef enum hwsim_waveform {
+  HWSIM_WAVEFORM_DC = 0,        /* offset_v */
+  HWSIM_WAVEFORM_SINE = 1,      /* starts at its zero crossing, rising */
+  HWSIM_WAVEFORM_SQUARE = 2,    /* +amplitude for the first half of the period, then -amplitude */
+  HWSIM_WAVEFORM_TRIANGLE = 3,  /* starts at zero, rising */
+  HWSIM_WAVEFORM_TABLE = 4,     /* sample n of the table, in volts, times amplitude_v */
+  HWSIM_WAVEFORM_TABLE_ONCE = 5 /* as TABLE, but the last sample stays instead of a new round */
+} hwsim_waveform;
+
+/* What is connected to a channel, and how its converter measures it. Sample n is a function of
+ * (seed, channel, n) alone:
+ *   input  = waveform(n / rate) + offset_v + noise(seed, channel, n)
+ *   x      = (input (1 + gain_error) + offset_error_v) / range_v
+ *   code   = round(32768 x + inl_lsb * 2.598 x (1 - x^2)), limited to -32768 .. 32767
+ *   volts  = code range_v / 32768
+ * (gain, offset and integral non-linearity as IEEE Std 1241 names them; inl_lsb is the largest
+ * deviation from the straight line.) Noise is Gaussian in good approximation: a sum of four uniform
+ * numbers, so within +-3.46 noise_v. */
+typedef struct hwsim_signal {
+  hwsim_waveform waveform;
+  double amplitude_v;  /* peak; a table's factor */
+  double offset_v;     /* all of these: finite, |x| at most 1 MV */
+  double frequency_hz; /* 0 to rate / 2 (otherwise it would alias; EINVALID) */
+  double phase_turns;  /* at n = 0; 0.25 is a quarter period */
+  double noise_v;      /* RMS, from 0 */
+  double gain_error;   /* relative, -0.5 to 0.5 */
+  double offset_error_v;
+  double inl_lsb; /* -1000 to 1000 */
+  double range_v; /* +- full scale, 1 mV to 1 kV */
+} hwsim_signal;
+
+/* The power-on signal of a channel: a sine of 1 V at 10 Hz times (channel + 1), or an eighth of the
+ * rate where that is lower, with the noise and range of the resource string, no errors.
+ * Errors: EINVALID (no such channel). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_default(const hwsim_device *device,
+                                                         uint32_t channel,
+                                                         hwsim_signal *signal_out);
+/* Connects a signal; its sample 0 is the channel's next one. The table, for the TABLE waveforms,
+ * is copied; for others it must be NULL and 0. Does not use the bus.
+ * Errors: EINVALID (names the field), ENOMEM, ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel,
+                                                     const hwsim_signal *signal,
+                                                     const double *table_v, size_t table_length);
+/* The signal that is connected; *table_length_out is 0 when it has no table. Errors: EINVALID,
+ * EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_get(hwsim_device *device, uint32_t channel,
+                                                     hwsim_signal *signal_out,
+                                                     size_t *table_length_out);
+/* One conversion: the channel's next sample, in volts. One operation on the bus. Blocks.
+ * Errors: EINVALID (no such channel), ESTATE (CONTROL bit 0 is off). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel,
+                                                      const hwsim_call *call, double *volts_out);
+
+/* ------------------------------------------------------------------------------------ faults -- */
+
+/* X(name, value, text, error): `error` is what a hit operation fails with; OK: it does not fail. */
+#define HWSIM_FAULTS(X)                                                                            \
+  X(TIMEOUT, 1, "timeout", ETIMEOUT) /* never answers: holds the bus until it times out */         \
+  X(BUS, 2, "bus", EBUS)                                                                           \
+  X(CRC, 3, "crc", ECRC)                                                                           \
+  X(BUSY, 4, "busy", EBUSY)                                                                        \
+  X(DISCONNECT, 5, "disconnect", EDISCONNECTED) /* stays so until a reconnect */                   \
+  X(RECONNECT, 6, "reconnect", OK)              /* back, registers reset */                        \
+  X(STUCK, 7, "stuck", OK)                      /* bits of a register read as given */             \
+  X(SPIKE, 8, "spike", OK)                      /* one operation takes extra_ns longer */          \
+  X(OVERRUN, 9, "overrun", EOVERRUN)                                                               \
+  X(FIRMWARE, 10, "firmware", EFIRMWARE)                                                           \
+  X(MEMORY, 11, "memory", ENOMEM)                                                                  \
+  X(INTERNAL, 12, "internal", EINTERNAL)                                                           \
+  X(FOREIGN, 13, "foreign", EINTERNAL) /* C++ facade: throws what is no std::exception */
+
+typedef enum hwsim_fault_kind {
+#define HWSIM_X(name, value, text, error) HWSIM_FAULT_##name = value,
+  HWSIM_FAULTS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_fault_kind;
+
+/* When and how the device fails. Operations on the bus are counted from 1 since open. A fault hits
+ * each of the operations at .. at + count - 1 with its probability, drawn from the device's seed
+ * and the operation's number: no thread schedule changes it. An operation suffers every spike and
+ * stuck bit that hits it, and of the kinds that make it fail the one injected first. In a resource
+ * string: fault=KIND[@at][*count][~probability][:ARGUMENT], ARGUMENT being the extra time for spike
+ * (spike~0.1:20ms) and ADDRESS/MASK=VALUE for stuck (stuck:0x40/0xff=0x0f); with a probability or
+ * stuck bits, the count is without end unless given; otherwise 1. */
+typedef struct hwsim_fault {
+  hwsim_fault_kind kind;
+  uint64_t at;        /* the first operation that it can hit; 0: the next one */
+  uint64_t count;     /* how many operations it can hit; 0: without end */
+  double probability; /* 0 to 1 */
+  int64_t extra_ns;   /* spike: 0 to 1 h */
+  uint32_t address;   /* stuck: a readable register */
+  uint32_t mask;      /* stuck: its stuck bits; 0: none */
+  uint32_t value;     /* stuck: what they read as; bits of the mask */
+} hwsim_fault;
+
+/* A fault of this kind with the usual values: the next operation, certainly, once; stuck: without
+ * end, SCRATCH0, all bits 0; spike: 10 ms. Errors: EINVALID (no such kind). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_fault_init(hwsim_fault_kind kind, hwsim_fault *fault_out);
+/* Errors: EINVALID (with the nearest name). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_fault_find(const char *text, hwsim_fault_kind *kind_out);
+/* "timeout", ...; NULL for an unknown kind. */
+HWSIM_API const char *hwsim_fault_name(hwsim_fault_kind kind);
+/* Arms a fault. DISCONNECT and RECONNECT with `at` 0 and probability 1 happen at once, and then a
+ * disconnect ends every operation that waits.
+ * Errors: EINVALID (names the field), ENOMEM, ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_fault_inject(hwsim_device *device,
+                                                       const hwsim_fault *fault);
+/* Disarms every fault; a disconnected device stays so. Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_fault_clear(hwsim_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,281 @@
+// hwsim for C++17: the C interface with RAII, and exceptions instead of error codes.
+// Header-only. What each function does, when it blocks and how it can fail stands in hwsim.h.
+#ifndef HWSIM_HPP
+#define HWSIM_HPP
+
+#include "hwsim/hwsim.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hwsim {
+
+// ------------------------------------------------------------------------------------- errors --
+
+class error : public std::runtime_error {
+public:
+  explicit error(const hwsim_error_info &info)
+      : std::runtime_error(info.message), code_(info.code), device_(info.device),
+        operation_(info.operation) {}
+
+  hwsim_error code() const noexcept { return code_; }
+  const std::string &device() const noexcept { return device_; }       // "" when there is none
+  const std::string &operation() const noexcept { return operation_; } // "read_register", ...
+
+private:
+  hwsim_error code_;
+  std::string device_, operation_;
+};
+
+// One class for each family of codes, named after the first of them.
+template <hwsim_error First> struct error_family : error {
+  using error::error;
+};
+using timeout_error = error_family<HWSIM_ETIMEOUT>;
+using transfer_error = error_family<HWSIM_EBUS>; // and ECRC
+using busy_error = error_family<HWSIM_EBUSY>;
+using disconnected_error = error_family<HWSIM_EDISCONNECTED>;
+using closed_error = error_family<HWSIM_ECLOSED>;
+using cancelled_error = error_family<HWSIM_ECANCELLED>;
+using not_found_error = error_family<HWSIM_ENOTFOUND>;
+using in_use_error = error_family<HWSIM_EINUSE>;
+using register_error = error_family<HWSIM_EADDRESS>; // and EACCESS
+using argument_error = error_family<HWSIM_EINVALID>;
+using overrun_error = error_family<HWSIM_EOVERRUN>;
+using firmware_error = error_family<HWSIM_EFIRMWARE>;
+using state_error = error_family<HWSIM_ESTATE>;
+using memory_error = error_family<HWSIM_ENOMEM>;
+using forked_error = error_family<HWSIM_EFORKED>;
+using internal_error = error_family<HWSIM_EINTERNAL>;
+
+// What the fault `foreign` makes a call throw: deliberately no std::exception, as vendors' SDKs do.
+struct foreign_exception {};
+
+[[noreturn]] inline void raise(const hwsim_error_info &info) {
+  if (info.fault == HWSIM_FAULT_FOREIGN)
+    throw foreign_exception{};
+  switch (info.code) {
+  case HWSIM_ETIMEOUT: throw timeout_error(info);
+  case HWSIM_EBUS:
+  case HWSIM_ECRC: throw transfer_error(info);
+  case HWSIM_EBUSY: throw busy_error(info);
+  case HWSIM_EDISCONNECTED: throw disconnected_error(info);
+  case HWSIM_ECLOSED: throw closed_error(info);
+  case HWSIM_ECANCELLED: throw cancelled_error(info);
+  case HWSIM_ENOTFOUND: throw not_found_error(info);
+  case HWSIM_EINUSE: throw in_use_error(info);
+  case HWSIM_EADDRESS:
+  case HWSIM_EACCESS: throw register_error(info);
+  case HWSIM_EINVALID: throw argument_error(info);
+  case HWSIM_EOVERRUN: throw overrun_error(info);
+  case HWSIM_EFIRMWARE: throw firmware_error(info);
+  case HWSIM_ESTATE: throw state_error(info);
+  case HWSIM_ENOMEM: throw memory_error(info);
+  case HWSIM_EFORKED: throw forked_error(info);
+  case HWSIM_OK:
+  case HWSIM_EINTERNAL: break;
+  }
+  throw internal_error(info);
+}
+
+inline void check(hwsim_error code) {
+  if (code != HWSIM_OK)
+    raise(*hwsim_error_last());
+}
+
+// ------------------------------------------------------------------------------- call options --
+
+// How long a call may take: the device's own timeout unless given.
+class timeout {
+public:
+  timeout() = default;
+  template <class Rep, class Period>
+  timeout(std::chrono::duration<Rep, Period> time)
+      : ns_(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()) {}
+  static timeout never() { return timeout(std::chrono::nanoseconds(HWSIM_TIMEOUT_NEVER)); }
+  std::int64_t ns() const noexcept { return ns_; }
+
+private:
+  std::int64_t ns_ = HWSIM_TIMEOUT_DEFAULT;
+};
+
+// Latched: once set it stops every call that it is given to, now and later. Any thread may set it;
+// it must outlive the calls that use it.
+class cancel_token {
+public:
+  cancel_token() {
+    hwsim_cancel *token = nullptr;
+    check(hwsim_cancel_new(&token));
+    handle_.reset(token);
+  }
+  void cancel() noexcept { hwsim_cancel_set(handle_.get()); }
+  bool is_cancelled() const noexcept { return hwsim_cancel_is_set(handle_.get()); }
+  hwsim_cancel *get() const noexcept { return handle_.get(); }
+
+private:
+  struct deleter {
+    void operator()(hwsim_cancel *token) const noexcept { hwsim_cancel_free(token); }
+  };
+  std::unique_ptr<hwsim_cancel, deleter> handle_;
+};
+
+// ------------------------------------------------------------------------------------- device --
+
+// A device, open from construction to close() or destruction. Every member may be called from any
+// thread, all at once; those that take a timeout block.
+class device {
+public:
+  explicit device(const std::string &uri) {
+    hwsim_device *opened = nullptr;
+    check(hwsim_device_open(uri.c_str(), &opened));
+    handle_.reset(opened);
+  }
+
+  void close() noexcept { hwsim_device_close(get()); }
+  void cancel() { check(hwsim_device_cancel(get())); }
+  bool is_open() const noexcept { return hwsim_device_is_open(get()); }
+  const hwsim_config &config() const noexcept { return *hwsim_device_config(get()); }
+  hwsim_device *get() const noexcept { return handle_.get(); }
+
+  void reset(timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_device_reset(get(), &call));
+  }
+  timeout default_timeout() const {
+    std::int64_t ns = 0;
+    check(hwsim_device_get_timeout(get(), &ns));
+    return std::chrono::nanoseconds(ns);
+  }
+  void set_default_timeout(timeout limit) { check(hwsim_device_set_timeout(get(), limit.ns())); }
+  std::uint64_t transactions() const {
+    std::uint64_t count = 0;
+    check(hwsim_device_transactions(get(), &count));
+    return count;
+  }
+  std::uint32_t pending() const {
+    std::uint32_t count = 0;
+    check(hwsim_device_pending(get(), &count));
+    return count;
+  }
+  void wait_pending(std::uint32_t count, timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_device_wait_pending(get(), count, &call));
+  }
+
+  std::int64_t now_ns() const {
+    std::int64_t now = 0;
+    check(hwsim_clock_now(get(), &now));
+    return now;
+  }
+  void advance(std::chrono::nanoseconds step) { check(hwsim_clock_advance(get(), step.count())); }
+
+  std::uint32_t read_register(std::uint32_t address) {
+    std::uint32_t value = 0;
+    check(hwsim_register_read(get(), address, nullptr, &value));
+    return value;
+  }
+  std::uint32_t read_register(std::uint32_t address, timeout limit,
+                              const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    std::uint32_t value = 0;
+    check(hwsim_register_read(get(), address, &call, &value));
+    return value;
+  }
+  void write_register(std::uint32_t address, std::uint32_t value) {
+    check(hwsim_register_write(get(), address, value, nullptr));
+  }
+  void write_register(std::uint32_t address, std::uint32_t value, timeout limit,
+                      const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_register_write(get(), address, value, &call));
+  }
+  void read_block(std::uint32_t address, std::uint32_t *values, std::size_t count,
+                  timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_register_read_block(get(), address, count, &call, values));
+  }
+  void write_block(std::uint32_t address, const std::uint32_t *values, std::size_t count,
+                   timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_register_write_block(get(), address, values, count, &call));
+  }
+  std::uint32_t update_register(std::uint32_t address, std::uint32_t mask, std::uint32_t value,
+                                timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    std::uint32_t old = 0;
+    check(hwsim_register_update(get(), address, mask, value, &call, &old));
+    return old;
+  }
+  std::uint32_t wait_register(std::uint32_t address, std::uint32_t mask, std::uint32_t expected,
+                              timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    std::uint32_t value = 0;
+    check(hwsim_register_wait(get(), address, mask, expected, &call, &value));
+    return value;
+  }
+
+  hwsim_signal default_signal(std::uint32_t channel) const {
+    hwsim_signal signal{};
+    check(hwsim_signal_default(get(), channel, &signal));
+    return signal;
+  }
+  hwsim_signal signal(std::uint32_t channel) const {
+    hwsim_signal signal{};
+    std::size_t length = 0;
+    check(hwsim_signal_get(get(), channel, &signal, &length));
+    return signal;
+  }
+  void set_signal(std::uint32_t channel, const hwsim_signal &signal,
+                  const double *table_v = nullptr, std::size_t table_length = 0) {
+    check(hwsim_signal_set(get(), channel, &signal, table_v, table_length));
+  }
+  double read_voltage(std::uint32_t channel, timeout limit = {},
+                      const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    double volts = 0;
+    check(hwsim_signal_read(get(), channel, &call, &volts));
+    return volts;
+  }
+
+  void inject(const hwsim_fault &fault) { check(hwsim_fault_inject(get(), &fault)); }
+  void clear_faults() { check(hwsim_fault_clear(get())); }
+
+private:
+  static hwsim_call options(timeout limit, const cancel_token *cancel) noexcept {
+    return {limit.ns(), cancel ? cancel->get() : nullptr};
+  }
+  struct deleter {
+    void operator()(hwsim_device *device) const noexcept { hwsim_device_free(device); }
+  };
+  std::unique_ptr<hwsim_device, deleter> handle_;
+};
+
+inline hwsim_fault make_fault(const std::string &kind) {
+  hwsim_fault_kind found{};
+  hwsim_fault fault{};
+  check(hwsim_fault_find(kind.c_str(), &found));
+  check(hwsim_fault_init(found, &fault));
+  return fault;
+}
+
+inline const hwsim_register &find_register(const std::string &name) {
+  const hwsim_register *found = nullptr;
+  check(hwsim_register_find(name.c_str(), &found));
+  return *found;
+}
+
+inline std::vector<hwsim_listing> list_devices() {
+  std::size_t count = 0;
+  hwsim_listing *listing = nullptr;
+  check(hwsim_device_list(&count, &listing));
+  std::unique_ptr<hwsim_listing, decltype(&std::free)> owner(listing, &std::free);
+  return std::vector<hwsim_listing>(listing, listing + count);
+}
+
+} // namespace hwsim
+#endif

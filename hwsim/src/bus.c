@@ -1,0 +1,252 @@
+/* The bus: a timeline of pending operations, settled in order.
+ *
+ * An operation takes the next free slot, `latency +- jitter + bytes / bandwidth` long, and takes
+ * effect at its end. One that is cancelled, times out or is closed before that leaves the timeline
+ * without effect; the rest of its slot goes back to the bus, and those behind it move up. */
+#include "internal.h"
+
+#include <math.h>
+
+static void list_append(op_list *list, op *self) {
+  self->list = list;
+  self->next = NULL;
+  self->previous = list->last;
+  *(list->last ? &list->last->next : &list->first) = self;
+  list->last = self;
+}
+
+static void list_remove(op *self) {
+  *(self->previous ? &self->previous->next : &self->list->first) = self->next;
+  *(self->next ? &self->next->previous : &self->list->last) = self->previous;
+  self->list = NULL;
+}
+
+static void finish(hwsim_device *device, op *self, hwsim_error result) {
+  list_remove(self);
+  if (!self->observer)
+    device->pending--;
+  self->result = result;
+  clock_wake(self);
+}
+
+/* Asks the armed operations whether what they wait for has come, in the order of their arming. */
+static void ask_armed(hwsim_device *device, int64_t at_ns) {
+  for (op *self = device->armed.first; self;) {
+    hwsim_error result = self->apply(device, self, at_ns);
+    if (result == OP_ARMED) {
+      self = self->next;
+    } else {
+      finish(device, self, result);
+      self = device->armed.first; /* it may have changed what others wait for */
+    }
+  }
+}
+
+static void arm(hwsim_device *device, op *self) {
+  if (self->list)
+    list_remove(self);
+  list_append(&device->armed, self);
+  clock_wake(self); /* its next event has changed */
+}
+
+static hwsim_error fault_result(int fault) {
+  switch (fault) {
+#define HWSIM_X(name, value, text, error)                                                          \
+  case value: return HWSIM_##error;
+    HWSIM_FAULTS(HWSIM_X)
+#undef HWSIM_X
+  default: return HWSIM_OK;
+  }
+}
+
+/* The operation's slot has ended. */
+static void complete(hwsim_device *device, op *self, int64_t at_ns) {
+  hwsim_error result = fault_result(self->fault);
+  if (self->fault == HWSIM_FAULT_DISCONNECT)
+    faults_disconnect(device);
+  else if (result)
+    finish(device, self, result);
+  else if ((result = self->apply(device, self, at_ns)) == OP_ARMED)
+    arm(device, self);
+  else
+    finish(device, self, result);
+  ask_armed(device, at_ns);
+}
+
+/* Those from `self` on get the slots from `free_ns` on. */
+static void move_up(op *self, int64_t free_ns) {
+  for (; self; self = self->next) {
+    self->start_ns = free_ns;
+    self->done_ns = free_ns = add_saturated(free_ns, self->cost_ns);
+    clock_wake(self);
+  }
+}
+
+void bus_abort(hwsim_device *device, op *self, hwsim_error result, int64_t now_ns) {
+  op *behind = self->list == &device->queue ? self->next : NULL;
+  int64_t free_ns = self->start_ns > now_ns ? self->start_ns : now_ns;
+  finish(device, self, result);
+  move_up(behind, free_ns);
+}
+
+void bus_abort_all(hwsim_device *device, hwsim_error result) {
+  while (device->queue.first)
+    finish(device, device->queue.first, result);
+  while (device->armed.first)
+    finish(device, device->armed.first, result);
+}
+
+/* What happens next on the device, and when; NULL: nothing before someone acts. */
+static op *next_event(const hwsim_device *device, int64_t *at_ns_out) {
+  op *next = device->queue.first;
+  int64_t at_ns = next ? next->done_ns : FOREVER;
+  for (op *self = device->armed.first; self; self = self->next)
+    if (self->wake_ns < at_ns) {
+      next = self;
+      at_ns = self->wake_ns;
+    }
+  const op_list *lists[] = {&device->queue, &device->armed};
+  for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
+    for (op *self = lists[i]->first; self; self = self->next)
+      if (self->deadline_ns < at_ns) { /* at the same time, what is done wins */
+        next = self;
+        at_ns = self->deadline_ns;
+      }
+  *at_ns_out = at_ns;
+  return at_ns == FOREVER ? NULL : next;
+}
+
+void bus_settle(hwsim_device *device, int64_t now_ns) {
+  int64_t at_ns;
+  for (op *self; (self = next_event(device, &at_ns)) && at_ns <= now_ns;) {
+    if (self->list == &device->armed && self->wake_ns <= at_ns)
+      ask_armed(device, at_ns);
+    else if (self->list == &device->queue && self->done_ns <= at_ns)
+      complete(device, self, at_ns);
+    else
+      bus_abort(device, self, HWSIM_ETIMEOUT, at_ns);
+  }
+}
+
+/* Time on the bus, with the jitter of this operation. */
+static int64_t cost(const hwsim_device *device, const op *self) {
+  const hwsim_config *config = &device->config;
+  int64_t cost_ns = config->latency_ns;
+  if (config->jitter_ns) {
+    double unit = random_unit(random_bits(config->seed, RANDOM_JITTER, self->number));
+    cost_ns += (int64_t)((double)config->jitter_ns * (2 * unit - 1));
+  }
+  if (!isinf(config->bandwidth_bps))
+    cost_ns = add_saturated(cost_ns, (int64_t)ceil(self->bytes * 1e9 / config->bandwidth_bps));
+  return cost_ns;
+}
+
+static void set_deadline(op *self, int64_t now_ns) {
+  self->deadline_ns = add_saturated(now_ns, self->timeout_ns);
+}
+
+/* Puts the operation on the timeline. An error: it never got there. */
+static hwsim_error append(hwsim_device *device, op *self) {
+  self->number = ++device->transactions;
+  bool idle = !device->queue.first && !device->armed.first;
+  if (idle && device->instant && !device->faults && !self->timed) {
+    /* Done at once, whatever the time is: reading the clock would cost more than all the rest. */
+    return device->disconnected ? HWSIM_EDISCONNECTED : self->apply(device, self, 0);
+  }
+
+  int64_t now_ns = clock_now(device);
+  bus_settle(device, now_ns);
+  faults_decide(device, self, now_ns);
+  if (device->disconnected)
+    return HWSIM_EDISCONNECTED;
+  self->cost_ns = add_saturated(self->cost_ns, cost(device, self));
+  if (self->fault == HWSIM_FAULT_TIMEOUT)
+    self->cost_ns = FOREVER;
+  self->start_ns = device->queue.last ? device->queue.last->done_ns : now_ns;
+  self->done_ns = add_saturated(self->start_ns, self->cost_ns);
+  set_deadline(self, now_ns);
+  list_append(&device->queue, self);
+  device->pending++;
+  ask_armed(device, now_ns); /* one may wait for pending operations */
+  bus_settle(device, now_ns);
+  return HWSIM_OK;
+}
+
+/* Waits for the end of an operation on the timeline. Mutex held on entry, not on exit. */
+static hwsim_error await_end(hwsim_device *device, op *self) {
+  if (self->list) {
+    hwsim_device_retain(device); /* its owner may free it meanwhile */
+    hwsim_error error = clock_wait(device, self);
+    if (error)
+      return error; /* in a forked child: the device is the parent's, leave it alone */
+    device_unlock(device);
+    hwsim_device_free(device);
+  } else {
+    device_unlock(device);
+  }
+  return self->result;
+}
+
+static hwsim_error describe(const hwsim_device *device, const op *self, hwsim_error code) {
+  const char *name = device->config.name;
+  if (self->fault && code == fault_result(self->fault))
+    return error_set_fault(code, self->fault, name, self->name);
+  if (code == HWSIM_ETIMEOUT)
+    return error_set(code, name, self->name, "no answer within the timeout of %g s",
+                     (double)self->timeout_ns / 1e9);
+  if (code == HWSIM_ESTATE)
+    return error_set(code, name, self->name, "the converters are disabled; set bit 0 of CONTROL");
+  return error_set(code, name, self->name, "%s", hwsim_error_message(code));
+}
+
+/* Starts the operation with `start` and sees it through, with the caller's options. */
+static hwsim_error run(hwsim_device *device, op *self, const hwsim_call *call,
+                       hwsim_error (*start)(hwsim_device *, op *)) {
+  hwsim_cancel *cancel = call ? call->cancel : NULL;
+  int64_t timeout_ns = call ? call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
+  if (timeout_ns < HWSIM_TIMEOUT_DEFAULT)
+    return error_set(HWSIM_EINVALID, device->config.name, self->name,
+                     "timeout must not be negative, got %g s", (double)timeout_ns / 1e9);
+
+  cancel_link link = {.device = device, .op = self};
+  hwsim_error error;
+  if (cancel && (error = cancel_attach(cancel, &link)))
+    return describe(device, self, error);
+  error = device_lock(device, self->name);
+  if (error)
+    goto detach;
+  self->timeout_ns = timeout_ns == HWSIM_TIMEOUT_DEFAULT ? device->timeout_ns : timeout_ns;
+  if (cancel && hwsim_cancel_is_set(cancel)) /* since it was attached */
+    error = HWSIM_ECANCELLED;
+  else
+    error = start(device, self);
+  if (error)
+    device_unlock(device);
+  else
+    error = await_end(device, self);
+  if (error)
+    describe(device, self, error);
+detach:
+  if (cancel)
+    cancel_detach(cancel, &link);
+  return error;
+}
+
+hwsim_error bus_run(hwsim_device *device, op *self, const hwsim_call *call) {
+  return run(device, self, call, append);
+}
+
+static hwsim_error observe(hwsim_device *device, op *self) {
+  int64_t now_ns = clock_now(device);
+  bus_settle(device, now_ns);
+  self->wake_ns = FOREVER;
+  set_deadline(self, now_ns);
+  list_append(&device->armed, self);
+  ask_armed(device, now_ns);
+  bus_settle(device, now_ns);
+  return HWSIM_OK;
+}
+
+hwsim_error bus_observe(hwsim_device *device, op *self, const hwsim_call *call) {
+  return run(device, self, call, observe);
+}

@@ -1,0 +1,274 @@
+/* Devices: the registry of open ones, their life, and what fork() does to them. */
+#include "internal.h"
+
+#include <math.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const bench[] = {"daq0", "daq1", "daq2", "daq3", "daq4", "daq5", "daq6", "daq7"};
+
+/* Open devices by name: a balanced tree (POSIX tsearch). Guarded by registry_mutex, which is held
+ * across fork() so that the child finds it free and the tree whole. */
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static void *registry;
+static size_t registry_size;
+unsigned fork_generation;
+
+static void before_fork(void) { pthread_mutex_lock(&registry_mutex); }
+
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&registry_mutex); }
+
+static void after_fork_in_child(void) {
+  fork_generation++;
+  registry =
+      NULL; /* the parent's devices: their mutexes may be locked for good, never touch them */
+  registry_size = 0;
+  pthread_mutex_init(&registry_mutex, NULL);
+}
+
+static void initialise(void) {
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static int compare_names(const void *a, const void *b) {
+  return strcmp(((const hwsim_device *)a)->config.name, ((const hwsim_device *)b)->config.name);
+}
+
+static hwsim_error registry_add(hwsim_device *device) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, initialise);
+  hwsim_error error = HWSIM_OK;
+  const char *name = device->config.name;
+  pthread_mutex_lock(&registry_mutex);
+  device->generation = fork_generation;
+  hwsim_device **found = tsearch(device, &registry, compare_names);
+  if (!found)
+    error = error_no_memory(name, "open");
+  else if (*found != device)
+    error = error_set(HWSIM_EINUSE, name, "open",
+                      "'%s' is in use: it is already open in this process; close it first", name);
+  else
+    registry_size++;
+  pthread_mutex_unlock(&registry_mutex);
+  return error;
+}
+
+static void registry_remove(hwsim_device *device) {
+  pthread_mutex_lock(&registry_mutex);
+  tdelete(device, &registry, compare_names);
+  registry_size--;
+  pthread_mutex_unlock(&registry_mutex);
+}
+
+static void destroy(hwsim_device *device) {
+  faults_free(device);
+  signals_close(device);
+  pthread_mutex_destroy(&device->mutex);
+  free(device);
+}
+
+hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
+  resource_faults faults = {0};
+  hwsim_device *device = calloc(1, sizeof *device);
+  if (!device)
+    return error_no_memory("", "open");
+  pthread_mutex_init(&device->mutex, NULL);
+  atomic_init(&device->references, 1);
+  hwsim_config *config = &device->config;
+  hwsim_error error = resource_parse(uri, config, &faults);
+  if (error)
+    goto failed;
+  device->epoch_ns = clock_monotonic_ns();
+  device->timeout_ns = config->timeout_ns;
+  device->instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
+  registers_reset(device, 0);
+  error = signals_open(device);
+  for (size_t i = 0; !error && i < faults.count; i++)
+    error = faults_add(device, &faults.items[i]);
+  if (!error)
+    error = registry_add(device);
+  if (error)
+    goto failed;
+  free(faults.items);
+  *device_out = device;
+  return HWSIM_OK;
+
+failed:
+  free(faults.items);
+  destroy(device);
+  return error;
+}
+
+bool device_is_forked(const hwsim_device *device) { return device->generation != fork_generation; }
+
+void hwsim_device_close(hwsim_device *device) {
+  if (!device || device_is_forked(device))
+    return;
+  pthread_mutex_lock(&device->mutex);
+  bool was_open = !device->closed;
+  device->closed = true;
+  if (was_open)
+    bus_settle(device, clock_now(device)); /* what was done in time keeps its result */
+  bus_abort_all(device, HWSIM_ECLOSED);
+  pthread_mutex_unlock(&device->mutex);
+  if (was_open)
+    registry_remove(device);
+}
+
+hwsim_device *hwsim_device_retain(hwsim_device *device) {
+  atomic_fetch_add(&device->references, 1);
+  return device;
+}
+
+void hwsim_device_free(hwsim_device *device) {
+  if (!device || atomic_fetch_sub(&device->references, 1) > 1)
+    return;
+  if (device_is_forked(device))
+    return; /* its locks and lists may be in any state: leave the copy to the end of the process */
+  hwsim_device_close(device);
+  destroy(device);
+}
+
+hwsim_error device_lock_any(hwsim_device *device, const char *operation) {
+  if (device_is_forked(device))
+    return error_set(HWSIM_EFORKED, device->config.name, operation,
+                     "the device was opened before fork(), in the parent process; "
+                     "open it again in this one");
+  pthread_mutex_lock(&device->mutex);
+  return HWSIM_OK;
+}
+
+hwsim_error device_lock(hwsim_device *device, const char *operation) {
+  hwsim_error error = device_lock_any(device, operation);
+  if (!error && device->closed) {
+    pthread_mutex_unlock(&device->mutex);
+    error = error_set(HWSIM_ECLOSED, device->config.name, operation, "the device is closed");
+  }
+  return error;
+}
+
+void device_unlock(hwsim_device *device) { pthread_mutex_unlock(&device->mutex); }
+
+hwsim_error hwsim_device_cancel(hwsim_device *device) {
+  hwsim_error error = device_lock(device, "cancel");
+  if (error)
+    return error;
+  bus_settle(device, clock_now(device));
+  bus_abort_all(device, HWSIM_ECANCELLED);
+  device_unlock(device);
+  return HWSIM_OK;
+}
+
+bool hwsim_device_is_open(hwsim_device *device) {
+  if (device_lock(device, "is_open"))
+    return false;
+  device_unlock(device);
+  return true;
+}
+
+const hwsim_config *hwsim_device_config(const hwsim_device *device) { return &device->config; }
+
+hwsim_error hwsim_device_get_timeout(hwsim_device *device, int64_t *timeout_ns_out) {
+  hwsim_error error = device_lock_any(device, "timeout");
+  if (error)
+    return error;
+  *timeout_ns_out = device->timeout_ns;
+  device_unlock(device);
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_device_set_timeout(hwsim_device *device, int64_t timeout_ns) {
+  if (timeout_ns < 0)
+    return error_set(HWSIM_EINVALID, device->config.name, "timeout",
+                     "timeout must not be negative, got %g s", (double)timeout_ns / 1e9);
+  hwsim_error error = device_lock_any(device, "timeout");
+  if (error)
+    return error;
+  device->timeout_ns = timeout_ns;
+  device_unlock(device);
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_device_transactions(hwsim_device *device, uint64_t *transactions_out) {
+  hwsim_error error = device_lock_any(device, "transactions");
+  if (error)
+    return error;
+  *transactions_out = device->transactions;
+  device_unlock(device);
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_device_pending(hwsim_device *device, uint32_t *pending_out) {
+  hwsim_error error = device_lock_any(device, "pending");
+  if (error)
+    return error;
+  if (!device->closed)
+    bus_settle(device, clock_now(device));
+  *pending_out = device->pending;
+  device_unlock(device);
+  return HWSIM_OK;
+}
+
+typedef struct wait_pending_op {
+  op base;
+  uint32_t count;
+} wait_pending_op;
+
+static hwsim_error apply_wait_pending(hwsim_device *device, op *self, int64_t at_ns) {
+  (void)at_ns;
+  return device->pending >= ((wait_pending_op *)self)->count ? HWSIM_OK : OP_ARMED;
+}
+
+hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
+                                      const hwsim_call *call) {
+  wait_pending_op self = {.base = {.name = "wait_pending",
+                                   .apply = apply_wait_pending,
+                                   .observer = true,
+                                   .timed = true,
+                                   .open_ended = true},
+                          .count = count};
+  return bus_observe(device, &self.base, call);
+}
+
+/* twalk() passes no context; guarded by registry_mutex. */
+static hwsim_listing *listing_end;
+
+static void list_node(const void *node, VISIT visit, int depth) {
+  (void)depth;
+  if (visit == postorder || visit == leaf) {
+    const hwsim_device *device = *(const hwsim_device *const *)node;
+    memcpy(listing_end->name, device->config.name, sizeof listing_end->name);
+    listing_end->in_use = true;
+    listing_end++;
+  }
+}
+
+static int compare_listings(const void *a, const void *b) {
+  return strcmp(((const hwsim_listing *)a)->name, ((const hwsim_listing *)b)->name);
+}
+
+hwsim_error hwsim_device_list(size_t *count_out, hwsim_listing **listing_out) {
+  pthread_mutex_lock(&registry_mutex);
+  size_t open_count = registry_size;
+  hwsim_listing *listing = calloc(open_count + ARRAY_LENGTH(bench), sizeof *listing);
+  if (listing) {
+    listing_end = listing;
+    twalk(registry, list_node);
+  }
+  pthread_mutex_unlock(&registry_mutex);
+  if (!listing)
+    return error_no_memory("", "list_devices");
+
+  size_t count = open_count; /* sorted already: an in-order walk */
+  for (size_t i = 0; i < ARRAY_LENGTH(bench); i++) {
+    hwsim_listing entry = {0};
+    strcpy(entry.name, bench[i]);
+    if (!bsearch(&entry, listing, open_count, sizeof entry, compare_listings))
+      listing[count++] = entry;
+  }
+  qsort(listing, count, sizeof *listing, compare_listings);
+  *count_out = count;
+  *listing_out = listing;
+  return HWSIM_OK;
+}

@@ -1,0 +1,198 @@
+/* What the library's own files share; nothing here is public.
+ *
+ * The idea everything follows from: a device is a function of time. An operation is appended to the
+ * device's timeline and is done at a known time; whoever next holds the mutex *settles* the device,
+ * which lets everything that is due take effect in order. No thread works in the background.
+ *
+ * Locks: device->mutex guards everything in struct hwsim_device that is not constant after open. It
+ * is held for short, bounded work only: never across a wait, a hook or sample generation. Order:
+ * a cancel token's mutex, then a device's. The registry's mutex is taken alone.
+ */
+#ifndef HWSIM_INTERNAL_H
+#define HWSIM_INTERNAL_H
+
+#include "hwsim/hwsim.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define NS_PER_S INT64_C(1000000000)
+#define HOUR_NS (3600 * NS_PER_S)
+#define FOREVER INT64_MAX
+#define ARRAY_LENGTH(array) (sizeof(array) / sizeof *(array))
+
+typedef struct op op;
+typedef struct op_list op_list;
+typedef struct waiter waiter;
+typedef struct signal_source signal_source;
+typedef struct fault_entry fault_entry;
+
+/* ------------------------------------------------------------------ error.c: the error channel --
+ */
+
+/* Record the details for hwsim_error_last() and return `code`. */
+hwsim_error error_set(hwsim_error code, const char *device, const char *operation,
+                      const char *format, ...) __attribute__((format(printf, 4, 5)));
+hwsim_error error_set_fault(hwsim_error code, int fault, const char *device, const char *operation);
+hwsim_error error_no_memory(const char *device, const char *operation);
+/* Of `count` strings, `stride` bytes apart, the one nearest to `text`; NULL if none is near. */
+const char *nearest(const char *text, const void *strings, size_t count, size_t stride);
+
+/* --------------------------------------------------- bus.c: the timeline of pending operations --
+ */
+
+/* An operation lives on its caller's stack; a noun embeds it as the first member of its own. */
+struct op {
+  op *next, *previous;
+  op_list *list; /* NULL when finished */
+  const char *name;
+  /* Takes effect at device time `at_ns`, mutex held. OP_ARMED: not yet; asked again after each
+   * effect on the device, and at op->wake_ns. */
+  hwsim_error (*apply)(hwsim_device *device, op *self, int64_t at_ns);
+  uint32_t bytes;  /* on the bus */
+  bool timed;      /* what it does depends on the time */
+  bool open_ended; /* may be armed, so nobody knows how long it takes; then also timed */
+  bool observer;   /* looks at the device, uses no bus, is not counted */
+  uint64_t number; /* of the transaction, from 1 */
+  int64_t cost_ns;
+  int64_t start_ns; /* its slot on the bus */
+  int64_t done_ns;
+  int64_t wake_ns; /* armed: when the condition comes true by itself, or FOREVER */
+  int64_t timeout_ns, deadline_ns;
+  hwsim_error result;
+  int fault; /* hwsim_fault_kind, 0: none */
+  waiter *waiter;
+};
+#define OP_ARMED ((hwsim_error) - 1)
+
+struct op_list {
+  op *first, *last;
+};
+
+/* Runs an operation to its end. Blocks. */
+hwsim_error bus_run(hwsim_device *device, op *self, const hwsim_call *call);
+/* As bus_run, but does not use the bus: `self` is armed at once. Blocks. */
+hwsim_error bus_observe(hwsim_device *device, op *self, const hwsim_call *call);
+/* The following: mutex held. */
+void bus_settle(hwsim_device *device, int64_t now_ns);
+void bus_abort(hwsim_device *device, op *self, hwsim_error result, int64_t now_ns);
+void bus_abort_all(hwsim_device *device, hwsim_error result);
+/* EFORKED for an inherited handle, ECLOSED for a closed one; otherwise locks the mutex. */
+hwsim_error device_lock(hwsim_device *device, const char *operation);
+/* As device_lock, but a closed device will do. */
+hwsim_error device_lock_any(hwsim_device *device, const char *operation);
+void device_unlock(hwsim_device *device);
+bool device_is_forked(const hwsim_device *device);
+/* Grows with each fork() on the way to this process. */
+extern unsigned fork_generation;
+
+/* --------------------------------------------------------- clock.c: time, and all the waiting --
+ */
+
+int64_t clock_monotonic_ns(void);
+int64_t clock_now(const hwsim_device *device); /* mutex held */
+/* Until op->list is NULL. Mutex held on entry and exit, released meanwhile. EFORKED: a hook forked,
+ * this is the child, and the mutex is not held. */
+hwsim_error clock_wait(hwsim_device *device, op *self);
+void clock_wake(op *self);                   /* mutex held */
+int64_t add_saturated(int64_t a, int64_t b); /* both from 0 */
+
+/* ---------------------------------------------------------------------- cancel.c: cancel tokens --
+ */
+
+/* Links the call to its token while it runs, so that hwsim_cancel_set() finds the operation. */
+typedef struct cancel_link {
+  struct cancel_link *next, *previous;
+  hwsim_device *device;
+  op *op;
+} cancel_link;
+hwsim_error cancel_attach(hwsim_cancel *token, cancel_link *link); /* mutex not held */
+void cancel_detach(hwsim_cancel *token, cancel_link *link);        /* mutex not held */
+
+/* ----------------------------------------------------------------------- registers.c, signal.c --
+ */
+
+void registers_reset(hwsim_device *device, int64_t at_ns);
+void registers_record_fault(hwsim_device *device);
+bool registers_converters_enabled(const hwsim_device *device);
+enum { EVENT_FAULT = 1, EVENT_DISCONNECT = 2, EVENT_RECONNECT = 4 };
+void registers_record_event(hwsim_device *device, uint32_t event);
+/* Checks that `address` is that of a register which `operation` can read; otherwise error_set(). */
+hwsim_error registers_check_readable(const char *device, const char *operation, uint32_t address);
+
+hwsim_error signals_open(hwsim_device *device);
+void signals_close(hwsim_device *device);
+
+/* ---------------------------------------------------------------------------- faults.c, random --
+ */
+
+/* Decides what hits operation `self`, whose number is set. Mutex held. */
+void faults_decide(hwsim_device *device, op *self, int64_t now_ns);
+/* What a read of `address` by operation `number` sees instead of `value`. Mutex held. */
+uint32_t faults_stick(const hwsim_device *device, uint64_t number, uint32_t address,
+                      uint32_t value);
+/* The device's side of DISCONNECT and RECONNECT. Mutex held. */
+void faults_disconnect(hwsim_device *device);
+void faults_reconnect(hwsim_device *device, int64_t at_ns);
+void faults_free(hwsim_device *device);
+hwsim_error faults_add(hwsim_device *device, const hwsim_fault *fault);
+hwsim_error fault_check(const char *device, const char *operation, const hwsim_fault *fault);
+
+/* Streams of random numbers that no order of drawing can change: number `n` of stream `stream`. */
+enum { RANDOM_JITTER = 1, RANDOM_NOISE = 2, RANDOM_FAULT = 3 };
+static inline uint64_t random_mix(uint64_t x) {
+  /* The finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable PRNGs, OOPSLA 2014). */
+  x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+  x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+  return x ^ (x >> 31);
+}
+static inline uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t n) {
+  return random_mix(random_mix(random_mix(seed) + stream * UINT64_C(0x9E3779B97F4A7C15)) + n);
+}
+static inline double random_unit(uint64_t bits) {
+  return (double)(bits >> 11) * 0x1p-53;
+} /* [0, 1) */
+
+/* ------------------------------------------------------------------ resource.c: URI -> config --
+ */
+
+/* Faults found are handed to `add` one by one. */
+typedef struct resource_faults {
+  hwsim_fault *items;
+  size_t count;
+} resource_faults;
+hwsim_error resource_parse(const char *uri, hwsim_config *config_out, resource_faults *faults_out);
+
+/* ------------------------------------------------------------------------------------ the device
+ * -- */
+
+typedef struct channel_state {
+  signal_source *source;
+  uint64_t next_sample;
+} channel_state;
+
+struct hwsim_device {
+  /* Constant after open. */
+  hwsim_config config;
+  int64_t epoch_ns; /* monotonic time at open */
+  bool instant;     /* no latency, no jitter, no limit of bandwidth */
+  unsigned generation;
+  atomic_int references;
+  pthread_mutex_t mutex;
+
+  /* Guarded by the mutex. */
+  bool closed, disconnected;
+  int64_t timeout_ns;
+  int64_t clock_ns; /* of a virtual or manual clock */
+  uint64_t transactions;
+  uint32_t pending;
+  op_list queue; /* on the bus, in order */
+  op_list armed; /* off the bus, waiting for a condition */
+  fault_entry *faults;
+  uint64_t faults_injected;
+  int64_t reset_ns;       /* where UPTIME counts from */
+  uint32_t registers[24]; /* by address / 4 */
+  channel_state *channels;
+};
+
+#endif

@@ -1,0 +1,111 @@
+/* errors.i: turns every C++ exception into a Python one. Reusable: it names nothing of any library.
+ *
+ * A module with exception classes of its own defines ERRORS_OWN before this file: the catch clauses
+ * for them, most derived first, each calling errors::raise() or errors::raise_new().
+ * ERRORS_CATCH ends the try block of an %exception (gil.i does that). It runs with the GIL held.
+ *
+ *   std::bad_alloc         MemoryError       std::out_of_range, length_error     IndexError
+ *   std::overflow_error    OverflowError     std::invalid_argument, domain_error,
+ *   std::bad_cast          TypeError             range_error                     ValueError
+ *   any other std::exception: RuntimeError(what())
+ *   anything else:            RuntimeError("Unexpected exception")
+ */
+%{
+#include <atomic>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <typeinfo>
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
+
+#ifndef ERRORS_OWN
+#define ERRORS_OWN
+#endif
+
+/* glibc ends a thread by an exception of its own, which must reach the bottom of the stack. */
+#ifdef __GLIBCXX__
+#define ERRORS_LET_THREAD_END catch (abi::__forced_unwind &) { throw; }
+#else
+#define ERRORS_LET_THREAD_END
+#endif
+#define ERRORS_CATCH ERRORS_LET_THREAD_END catch (...) { errors::translate(); SWIG_fail; }
+
+namespace errors {
+
+/* Text from C++ may be cut anywhere or hold anything. */
+static PyObject *text(const char *utf8) {
+  return PyUnicode_DecodeUTF8(utf8, static_cast<Py_ssize_t>(std::strlen(utf8)), "replace");
+}
+
+static void raise(PyObject *type, const char *message) {
+  PyObject *value = text(message);
+  if (value)
+    PyErr_SetObject(type, value);
+  Py_XDECREF(value);
+}
+
+/* A Python callable that makes exceptions, looked up at its first use and kept for good. */
+class factory {
+public:
+  constexpr factory(const char *module, const char *name) : module_(module), name_(name) {}
+
+  PyObject *get() { /* a borrowed reference, or NULL with an error set */
+    PyObject *found = found_.load(std::memory_order_acquire);
+    if (found)
+      return found;
+    PyObject *module = PyImport_ImportModule(module_);
+    PyObject *made = module ? PyObject_GetAttrString(module, name_) : nullptr;
+    Py_XDECREF(module);
+    if (made && !found_.compare_exchange_strong(found, made)) {
+      Py_DECREF(made); /* another thread was faster */
+      return found;
+    }
+    return made;
+  }
+
+private:
+  const char *module_, *name_;
+  std::atomic<PyObject *> found_{nullptr};
+};
+
+/* Raises what the factory returns for these arguments, given as to Py_BuildValue("(...)"). */
+static void raise_new(factory &make, const char *format, ...) {
+  PyObject *callable = make.get();
+  if (!callable)
+    return;
+  va_list list;
+  va_start(list, format);
+  PyObject *arguments = Py_VaBuildValue(format, list);
+  va_end(list);
+  PyObject *value = arguments ? PyObject_CallObject(callable, arguments) : nullptr;
+  Py_XDECREF(arguments);
+  if (value)
+    PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(value)), value);
+  Py_XDECREF(value);
+}
+
+/* Sets the Python error for the C++ exception that is being handled. */
+static void translate() {
+  if (PyErr_Occurred()) /* Python raised it: a signal handler, or a callback */
+    return;
+  try {
+    throw;
+  }
+  ERRORS_OWN
+  catch (const std::bad_alloc &) { PyErr_NoMemory(); }
+  catch (const std::bad_cast &e) { raise(PyExc_TypeError, e.what()); }
+  catch (const std::out_of_range &e) { raise(PyExc_IndexError, e.what()); }
+  catch (const std::length_error &e) { raise(PyExc_IndexError, e.what()); }
+  catch (const std::invalid_argument &e) { raise(PyExc_ValueError, e.what()); }
+  catch (const std::domain_error &e) { raise(PyExc_ValueError, e.what()); }
+  catch (const std::range_error &e) { raise(PyExc_ValueError, e.what()); }
+  catch (const std::overflow_error &e) { raise(PyExc_OverflowError, e.what()); }
+  catch (const std::exception &e) { raise(PyExc_RuntimeError, e.what()); }
+  catch (...) { PyErr_SetString(PyExc_RuntimeError, "Unexpected exception"); }
+}
+
+} // namespace errors
+%}

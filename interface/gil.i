@@ -1,0 +1,245 @@
+/* gil.i: releases the GIL around calls into C++, and obeys Ctrl-C inside them. Reusable: it names
+ * nothing of any library.
+ *
+ * %include it before the declarations that it is to cover, and errors.i before it. Never together
+ * with SWIG's -threads: the GIL would be released twice. Each function then has one of three policies:
+ *
+ *   %gil_release(NAME)        around the whole call. The default for everything that follows.
+ *   %gil_hold(NAME)           never: for getters that cannot block.
+ *   %gil_when_blocking(NAME)  only while the library really waits, and only if the wait is expected
+ *                             to last longer than GIL_THRESHOLD_NS. Releasing is cheap as long as
+ *                             nobody competes, but beside a CPU-bound Python thread it costs up to
+ *                             the switch interval (5 ms) to get the GIL back.
+ *
+ * NAME is the C++ name, such as vendor::device::read. For "when blocking" and Ctrl-C the library has
+ * to tell when it waits. Define, before this file, its type for that and the function that installs
+ * it for the calling thread and returns the one before:
+ *
+ *   #define GIL_HOOKS               struct with enter(void *user, int64_t expected_ns),
+ *                                   leave(void *user), int poll(void *user), and user
+ *   #define GIL_INSTALL_HOOKS(hooks)
+ *
+ * The library calls enter and leave around each wait, and poll (if not null) about every 50 ms in
+ * it; poll's nonzero result must end the call. Without GIL_HOOKS there is only release and hold.
+ *
+ * At run time, gil_set_policy() overrides what is declared, for demonstrations and tests.
+ */
+%{
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <string>
+#include <pthread.h>
+
+#ifndef GIL_THRESHOLD_NS
+#define GIL_THRESHOLD_NS 100000
+#endif
+
+namespace gil {
+
+enum mode { release, hold, when_blocking };         /* what is declared for a function */
+enum policy { as_declared, release_all, hold_all }; /* the override at run time */
+
+static std::atomic<int> override_policy{as_declared};
+static std::atomic<unsigned long> main_thread{0};
+static thread_local unsigned long releases = 0;
+
+struct interrupted {}; /* thrown when a signal handler raised: the Python error is set already */
+
+/* Lives around one call into the library. finish() or fail() must be called before it ends: they
+ * retake the GIL, which a destructor must not do, for on CPython before 3.14 it ends the thread by
+ * unwinding its stack when the interpreter is shutting down. */
+class guard {
+public:
+  explicit guard(mode declared) {
+    if (declared == hold)
+      return;
+    int policy = override_policy.load(std::memory_order_relaxed);
+    mode_ = policy == as_declared ? declared : policy == release_all ? release : hold;
+#ifdef GIL_HOOKS
+    hooks_.enter = enter;
+    hooks_.leave = leave;
+    hooks_.poll = nullptr;
+    hooks_.user = this;
+    before_ = GIL_INSTALL_HOOKS(&hooks_);
+    installed_ = true;
+#endif
+    if (mode_ == release)
+      let_go();
+  }
+
+  ~guard() {
+#ifdef GIL_HOOKS
+    if (installed_)
+      GIL_INSTALL_HOOKS(before_);
+#endif
+  }
+
+  guard(const guard &) = delete;
+  guard &operator=(const guard &) = delete;
+
+  /* After the call returned. */
+  void finish() {
+    take_back();
+    if (raised_)
+      throw interrupted{};
+  }
+
+  /* In a handler, after the call threw. */
+  void fail() { take_back(); }
+
+private:
+  void let_go() {
+    state_ = PyEval_SaveThread();
+    releases++;
+  }
+
+  void take_back() {
+    if (state_) {
+      PyThreadState *state = state_;
+      state_ = nullptr;
+      PyEval_RestoreThread(state);
+    }
+  }
+
+#ifdef GIL_HOOKS
+  static void enter(void *user, int64_t expected_ns) {
+    guard *self = static_cast<guard *>(user);
+    if (self->mode_ == when_blocking && expected_ns > GIL_THRESHOLD_NS)
+      self->let_go();
+    /* Python runs signal handlers on its main thread only. */
+    self->hooks_.poll = PyThread_get_thread_ident() == main_thread ? poll : nullptr;
+  }
+
+  static void leave(void *user) {
+    guard *self = static_cast<guard *>(user);
+    if (self->mode_ == when_blocking)
+      self->take_back();
+  }
+
+  static int poll(void *user) {
+    guard *self = static_cast<guard *>(user);
+    bool released = self->state_ != nullptr;
+    self->take_back();
+    self->raised_ = PyErr_CheckSignals() != 0;
+    if (released && !self->raised_)
+      self->state_ = PyEval_SaveThread(); /* part of the same release: not counted again */
+    return self->raised_;
+  }
+
+  GIL_HOOKS hooks_;
+  const GIL_HOOKS *before_;
+  bool installed_ = false;
+#endif
+  mode mode_ = hold;
+  bool raised_ = false;
+  PyThreadState *state_ = nullptr; /* not null: released */
+};
+
+static std::map<std::string, const char *> &declared() {
+  static std::map<std::string, const char *> policies;
+  return policies;
+}
+
+static void remember_main_thread() {
+  PyObject *threading = PyImport_ImportModule("threading");
+  PyObject *thread = threading ? PyObject_CallMethod(threading, "main_thread", nullptr) : nullptr;
+  PyObject *ident = thread ? PyObject_GetAttrString(thread, "ident") : nullptr;
+  if (ident)
+    main_thread = PyLong_AsUnsignedLong(ident);
+  Py_XDECREF(ident);
+  Py_XDECREF(thread);
+  Py_XDECREF(threading);
+  /* After fork() the thread that called it is the main one. */
+  pthread_atfork(nullptr, nullptr, [] { main_thread = PyThread_get_thread_ident(); });
+}
+
+} // namespace gil
+%}
+
+%init %{
+  gil::remember_main_thread();
+  if (PyErr_Occurred())
+    return -1;
+%}
+
+/* The frame around every call. */
+%define %gil_exception(MODE)
+{
+  try {
+    gil::guard guard(gil::MODE);
+    try {
+      $action
+    } catch (...) {
+      guard.fail();
+      throw;
+    }
+    guard.finish();
+  }
+  ERRORS_CATCH
+}
+%enddef
+
+%define %gil_declare(NAME, MODE, TEXT)
+%exception NAME %gil_exception(MODE)
+%init %{
+  gil::declared()[#NAME] = TEXT;
+%}
+%enddef
+
+%define %gil_release(NAME)
+%gil_declare(NAME, release, "release")
+%enddef
+%define %gil_hold(NAME)
+%gil_declare(NAME, hold, "hold")
+%enddef
+%define %gil_when_blocking(NAME)
+%gil_declare(NAME, when_blocking, "when blocking")
+%enddef
+
+%exception %gil_exception(release)
+
+%gil_hold(gil_set_policy)
+%gil_hold(gil_get_policy)
+%gil_hold(gil_releases)
+%gil_hold(gil_declared)
+
+%feature("docstring") gil_set_policy
+  "Override the declared policies: \"auto\" (as declared), \"release\" or \"hold\".";
+%feature("docstring") gil_get_policy "The override in force: \"auto\", \"release\" or \"hold\".";
+%feature("docstring") gil_releases
+  "How often the calling thread has released the GIL in calls of this module.";
+%feature("docstring") gil_declared
+  "The declared policies by C++ name; every name that is missing has the default, \"release\".";
+
+%inline %{
+void gil_set_policy(const std::string &policy) {
+  if (policy == "auto")
+    gil::override_policy = gil::as_declared;
+  else if (policy == "release")
+    gil::override_policy = gil::release_all;
+  else if (policy == "hold")
+    gil::override_policy = gil::hold_all;
+  else
+    throw std::invalid_argument("policy must be 'auto', 'release' or 'hold', got '" + policy + "'");
+}
+
+const char *gil_get_policy() {
+  static const char *const names[] = {"auto", "release", "hold"};
+  return names[gil::override_policy];
+}
+
+unsigned long gil_releases() { return gil::releases; }
+
+PyObject *gil_declared() {
+  PyObject *result = PyDict_New();
+  for (const auto &entry : gil::declared()) {
+    PyObject *text = result ? PyUnicode_FromString(entry.second) : nullptr;
+    if (!text || PyDict_SetItemString(result, entry.first.c_str(), text))
+      Py_CLEAR(result);
+    Py_XDECREF(text);
+  }
+  return result;
+}
+%}

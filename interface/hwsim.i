@@ -1,0 +1,283 @@
+/* hwsim.i: the module hwsim._native. What is wrapped, under which name, and with which policy. */
+%module(package="hwsim") _native
+
+%{
+#include "hwsim/hwsim.hpp"
+
+#define GIL_HOOKS hwsim_hooks
+#define GIL_INSTALL_HOOKS(hooks) hwsim_hooks_set(hooks)
+#define ERRORS_OWN                                                                                 \
+  catch (const hwsim::error &e) {                                                                  \
+    static factory from_code("hwsim.errors", "from_code");                                         \
+    raise_new(from_code, "(iNss)", static_cast<int>(e.code()), text(e.what()),                     \
+              e.device().c_str(), e.operation().c_str());                                          \
+  }
+%}
+
+%include "errors.i"
+%include "arguments.i"
+%include "buffers.i"
+%include "gil.i"
+%include "keywords.i"
+
+/* ----------------------------------------------------------------------------------- policies -- */
+
+/* What waits for the bus. Zero-latency devices and virtual clocks never wait; on others most waits
+ * are long, and then the GIL goes. */
+%gil_when_blocking(hwsim::device::read_register)
+%gil_when_blocking(hwsim::device::write_register)
+%gil_when_blocking(hwsim::device::get_item)
+%gil_when_blocking(hwsim::device::set_item)
+%gil_when_blocking(hwsim::device::read_block)
+%gil_when_blocking(hwsim::device::write_block)
+%gil_when_blocking(hwsim::device::update_register)
+%gil_when_blocking(hwsim::device::wait_register)
+%gil_when_blocking(hwsim::device::read_voltage)
+%gil_when_blocking(hwsim::device::reset)
+%gil_when_blocking(hwsim::device::wait_pending)
+
+/* Never blocks: a critical section of the device, short by the library's own rule. */
+%gil_hold(hwsim::device::close)
+%gil_hold(hwsim::device::~device)
+%gil_hold(hwsim::device::cancel)
+%gil_hold(hwsim::device::is_open)
+%gil_hold(hwsim::device::config)
+%gil_hold(hwsim::device::default_timeout)
+%gil_hold(hwsim::device::set_default_timeout)
+%gil_hold(hwsim::device::transactions)
+%gil_hold(hwsim::device::pending)
+%gil_hold(hwsim::device::now_ns)
+%gil_hold(hwsim::device::advance)
+%gil_hold(hwsim::device::signal)
+%gil_hold(hwsim::device::inject)
+%gil_hold(hwsim::device::clear_faults)
+%gil_hold(hwsim::cancel_token::cancel_token)
+%gil_hold(hwsim::cancel_token::~cancel_token)
+%gil_hold(hwsim::cancel_token::cancel)
+%gil_hold(hwsim::cancel_token::is_cancelled)
+/* Static data. */
+%gil_hold(hwsim::find_register)
+%gil_hold(register_map)
+
+/* The default, release: device::device and hwsim::list_devices (take as long as there are devices),
+ * device::set_signal (copies a table of any length). */
+
+/* -------------------------------------------------------------------------------- conversions -- */
+
+%fragment("seconds", "header") %{
+#include <cmath>
+
+/* Seconds as a number to nanoseconds; math.inf to HWSIM_TIMEOUT_NEVER. */
+static bool seconds_to_ns(PyObject *object, const char *name, const char *what, int64_t *ns_out) {
+  double seconds = PyFloat_AsDouble(object);
+  if (seconds == -1.0 && PyErr_Occurred())
+    return arguments::fail(PyExc_TypeError, name, what, object);
+  if (!(seconds >= 0))
+    return arguments::fail(PyExc_ValueError, name, what, object);
+  *ns_out = seconds >= 9.2e9 ? HWSIM_TIMEOUT_NEVER : std::llround(seconds * 1e9);
+  return true;
+}
+%}
+
+%typemap(in, fragment="seconds") hwsim::timeout {
+  int64_t ns = HWSIM_TIMEOUT_DEFAULT;
+  if ($input != Py_None &&
+      !seconds_to_ns($input, "timeout", "None or a number of seconds from 0 to math.inf", &ns))
+    SWIG_fail;
+  $1 = std::chrono::nanoseconds(ns);
+}
+%typemap(out) hwsim::timeout {
+  int64_t ns = $1.ns();
+  $result = PyFloat_FromDouble(ns == HWSIM_TIMEOUT_NEVER ? HUGE_VAL : static_cast<double>(ns) / 1e9);
+}
+%typemap(in, fragment="seconds") std::chrono::nanoseconds {
+  int64_t ns = 0;
+  if (!seconds_to_ns($input, "$1_name", "a number of seconds from 0", &ns)) SWIG_fail;
+  $1 = std::chrono::nanoseconds(ns);
+}
+%apply SWIGTYPE *OPTIONAL { const hwsim::cancel_token *cancel };
+
+%buffer_in(uint32_t, "IL", (const uint32_t *values, size_t count))
+%buffer_out(uint32_t, "IL", (uint32_t *values, size_t count))
+%buffer_in(double, "d", (const double *table_v, size_t table_length))
+
+/* Structures come as dictionaries or tuples: copies, which no pointer can outlive. */
+%typemap(out) const hwsim_config & {
+  static const char *const clocks[] = {"real", "scaled", "virtual", "manual"};
+  $result = Py_BuildValue("{sssLsLsdsIsKsssdsdsdsd}", "name", $1->name, "latency_ns",
+                          (long long)$1->latency_ns, "jitter_ns", (long long)$1->jitter_ns,
+                          "bandwidth_bps", $1->bandwidth_bps, "channels", $1->channels, "seed",
+                          (unsigned long long)$1->seed, "clock", clocks[$1->clock], "clock_scale",
+                          $1->clock_scale, "sample_rate_hz", $1->sample_rate_hz, "range_v",
+                          $1->range_v, "noise_v", $1->noise_v);
+}
+%typemap(out) hwsim_signal {
+  const hwsim_signal &signal = $1;
+  $result = Py_BuildValue("(iddddddddd)", static_cast<int>(signal.waveform), signal.amplitude_v,
+                          signal.offset_v, signal.frequency_hz, signal.phase_turns, signal.noise_v,
+                          signal.gain_error, signal.offset_error_v, signal.inl_lsb, signal.range_v);
+}
+%fragment("as_object", "header") %{
+static PyObject *as_object(const hwsim_register &entry) {
+  return Py_BuildValue("(sIsIIs)", entry.name, entry.address, hwsim_access_name(entry.access),
+                       entry.reset_value, entry.writable, entry.description);
+}
+static PyObject *as_object(const hwsim_listing &entry) {
+  return Py_BuildValue("(sN)", entry.name, PyBool_FromLong(entry.in_use));
+}
+template <class Entry> static PyObject *as_list(const std::vector<Entry> &entries) {
+  PyObject *list = PyList_New(0);
+  for (const Entry &entry : entries) {
+    PyObject *item = list ? as_object(entry) : nullptr;
+    if (!item || PyList_Append(list, item)) Py_CLEAR(list);
+    Py_XDECREF(item);
+  }
+  return list;
+}
+%}
+%typemap(out, fragment="as_object") const hwsim_register & { $result = as_object(*$1); }
+%typemap(out, fragment="as_object") std::vector<hwsim_register> { $result = as_list<hwsim_register>($1); }
+%typemap(out, fragment="as_object") std::vector<hwsim_listing> { $result = as_list<hwsim_listing>($1); }
+
+/* -------------------------------------------------------------------------------- what is wrapped -- */
+
+/* An underscore: device.py completes it. */
+%rename(Device) hwsim::device;
+%rename(_is_open) hwsim::device::is_open;
+%rename(_config) hwsim::device::config;
+%rename(_reset) hwsim::device::reset;
+%rename(_timeout) hwsim::device::default_timeout;
+%rename(_set_timeout) hwsim::device::set_default_timeout;
+%rename(_transactions) hwsim::device::transactions;
+%rename(_pending) hwsim::device::pending;
+%rename(_wait_pending) hwsim::device::wait_pending;
+%rename(_now_ns) hwsim::device::now_ns;
+%rename(_read_block) hwsim::device::read_block;
+%rename(_write_block) hwsim::device::write_block;
+%rename(_update_register) hwsim::device::update_register;
+%rename(_wait_register) hwsim::device::wait_register;
+%rename(_signal) hwsim::device::signal;
+%rename(_set_signal) hwsim::device::set_signal;
+%rename(_read_voltage) hwsim::device::read_voltage;
+%rename(_inject) hwsim::device::inject;
+%rename(_is_cancelled) hwsim::cancel_token::is_cancelled;
+%rename(CancelToken) hwsim::cancel_token;
+%feature("compactdefaultargs");
+%feature("python:slot", "mp_subscript", functype="binaryfunc") hwsim::device::get_item;
+%feature("python:slot", "mp_ass_subscript", functype="objobjargproc") hwsim::device::set_item;
+%rename(_get_item) hwsim::device::get_item;
+%rename(_set_item) hwsim::device::set_item;
+
+namespace hwsim {
+
+class cancel_token {
+public:
+  cancel_token();
+  void cancel();
+  bool is_cancelled() const;
+};
+
+class device {
+public:
+  explicit device(const std::string &uri);
+  void close();
+  void cancel();
+  bool is_open() const;
+  const hwsim_config &config() const;
+  void reset(hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+  hwsim::timeout default_timeout() const;
+  void set_default_timeout(hwsim::timeout limit);
+  uint64_t transactions() const;
+  uint32_t pending() const;
+  void wait_pending(uint32_t count, hwsim::timeout limit = {},
+                    const hwsim::cancel_token *cancel = nullptr);
+
+  int64_t now_ns() const;
+  void advance(std::chrono::nanoseconds seconds);
+
+  uint32_t read_register(uint32_t address);
+  void write_register(uint32_t address, uint32_t value);
+  %rename(_read_register) read_register(uint32_t, hwsim::timeout, const hwsim::cancel_token *);
+  %rename(_write_register) write_register(uint32_t, uint32_t, hwsim::timeout,
+                                          const hwsim::cancel_token *);
+  uint32_t read_register(uint32_t address, hwsim::timeout limit,
+                         const hwsim::cancel_token *cancel);
+  void write_register(uint32_t address, uint32_t value, hwsim::timeout limit,
+                      const hwsim::cancel_token *cancel);
+  void read_block(uint32_t address, uint32_t *values, size_t count, hwsim::timeout limit = {},
+                  const hwsim::cancel_token *cancel = nullptr);
+  void write_block(uint32_t address, const uint32_t *values, size_t count,
+                   hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+  uint32_t update_register(uint32_t address, uint32_t mask, uint32_t value,
+                           hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+  uint32_t wait_register(uint32_t address, uint32_t mask, uint32_t expected,
+                         hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+
+  hwsim_signal signal(uint32_t channel) const;
+  double read_voltage(uint32_t channel, hwsim::timeout limit = {},
+                      const hwsim::cancel_token *cancel = nullptr);
+  void clear_faults();
+
+  %extend {
+    uint32_t get_item(uint32_t address) { return $self->read_register(address); }
+    void set_item(uint32_t address, uint32_t value) { $self->write_register(address, value); }
+
+    void set_signal(uint32_t channel, int32_t waveform, double amplitude, double offset,
+                    double frequency, double phase, double noise, double gain_error,
+                    double offset_error, double inl, double range, const double *table_v,
+                    size_t table_length) {
+      const hwsim_signal signal = {static_cast<hwsim_waveform>(waveform), amplitude, offset,
+                                   frequency, phase, noise, gain_error, offset_error, inl, range};
+      $self->set_signal(channel, signal, table_v, table_length);
+    }
+    void inject(const std::string &kind, uint64_t at, uint64_t count, double probability,
+                std::chrono::nanoseconds extra, uint32_t address, uint32_t mask, uint32_t value) {
+      hwsim_fault fault = hwsim::make_fault(kind);
+      fault.at = at;
+      fault.count = count;
+      fault.probability = probability;
+      fault.extra_ns = extra.count();
+      fault.address = address;
+      fault.mask = mask;
+      fault.value = value;
+      $self->inject(fault);
+    }
+  }
+};
+
+const hwsim_register &find_register(const std::string &name);
+std::vector<hwsim_listing> list_devices();
+
+} // namespace hwsim
+
+%inline %{
+std::vector<hwsim_register> register_map() {
+  size_t count = 0;
+  const hwsim_register *map = hwsim_register_map(&count);
+  return std::vector<hwsim_register>(map, map + count);
+}
+%}
+
+%keyword_method(hwsim::device, read_register, 1, _wrap_Device_read_register,
+                _wrap_Device__read_register, "address timeout cancel",
+  "read_register($self, address, *, timeout=None, cancel=None)\n--\n\n"
+  "Reads the register at ``address``. Blocks; may be called from any thread.\n\n"
+  "Args:\n"
+  "    address: In bytes, a multiple of 4.\n"
+  "    timeout: In seconds; None: the device's.\n"
+  "    cancel: A CancelToken that stops the call.\n\n"
+  "Raises:\n"
+  "    AddressError: There is no register at this address.\n"
+  "    AccessError: The register is write-only.\n")
+%keyword_method(hwsim::device, write_register, 2, _wrap_Device_write_register,
+                _wrap_Device__write_register, "address value timeout cancel",
+  "write_register($self, address, value, *, timeout=None, cancel=None)\n--\n\n"
+  "Writes the register at ``address``. Blocks; may be called from any thread.\n\n"
+  "Args:\n"
+  "    address: In bytes, a multiple of 4.\n"
+  "    value: From 0 to 4294967295.\n"
+  "    timeout: In seconds; None: the device's.\n"
+  "    cancel: A CancelToken that stops the call.\n\n"
+  "Raises:\n"
+  "    AddressError: There is no register at this address.\n"
+  "    AccessError: The register is read-only.\n")

@@ -1,0 +1,115 @@
+/* keywords.i: keyword arguments for hot methods, at no cost for calls without them. Reusable: it
+ * names nothing of any library.
+ *
+ * SWIG's fastest calls take exactly one argument (METH_O); its keyword arguments cost more than a
+ * short call itself. Here the method is METH_FASTCALL: a call with just its required arguments goes
+ * to one SWIG wrapper (PLAIN), any other has its arguments put in order, None for those left out, and
+ * goes to a second one (FULL). Both wrappers have their policy and error handling as ever.
+ *
+ *   %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, "name name ...", "docstring")
+ *
+ * after the class TYPE has been declared. REQUIRED arguments may be given by position or name, those
+ * after them by name only. The docstring begins with a signature for inspect.signature().
+ */
+%{
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace keywords {
+
+static std::vector<std::string> split(const char *words) {
+  std::istringstream stream(words);
+  return {std::istream_iterator<std::string>(stream), std::istream_iterator<std::string>()};
+}
+
+/* The arguments in the order of the parameters, as a new tuple; NULL with TypeError. */
+static PyObject *arrange(const char *method, const char *parameter_names, size_t required,
+                         PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+  const std::vector<std::string> parameters = split(parameter_names);
+  std::vector<PyObject *> values(parameters.size(), nullptr);
+  if (static_cast<size_t>(count) > required) {
+    PyErr_Format(PyExc_TypeError, "%s() takes %zu positional arguments, got %zd", method, required,
+                 count);
+    return nullptr;
+  }
+  for (Py_ssize_t i = 0; i < count; i++)
+    values[static_cast<size_t>(i)] = arguments[i];
+  for (Py_ssize_t i = 0; i < (names ? PyTuple_GET_SIZE(names) : 0); i++) {
+    PyObject *name = PyTuple_GET_ITEM(names, i);
+    size_t k = 0;
+    while (k < parameters.size() && PyUnicode_CompareWithASCIIString(name, parameters[k].c_str()))
+      k++;
+    if (k == parameters.size() || values[k]) {
+      PyErr_Format(PyExc_TypeError, "%s() got %s argument '%U'", method,
+                   k == parameters.size() ? "an unexpected keyword" : "multiple values for", name);
+      return nullptr;
+    }
+    values[k] = arguments[count + i];
+  }
+  PyObject *tuple = PyTuple_New(static_cast<Py_ssize_t>(values.size()));
+  for (size_t k = 0; tuple && k < values.size(); k++) {
+    if (!values[k] && k < required) {
+      PyErr_Format(PyExc_TypeError, "%s() misses the argument '%s'", method,
+                   parameters[k].c_str());
+      Py_CLEAR(tuple);
+      break;
+    }
+    PyObject *value = values[k] ? values[k] : Py_None;
+    Py_INCREF(value);
+    PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(k), value);
+  }
+  return tuple;
+}
+
+/* Calls a SWIG wrapper of one argument (METH_O) or of several (METH_VARARGS). */
+static PyObject *call_plain(PyCFunction plain, PyObject *self, PyObject *const *arguments,
+                            Py_ssize_t count) {
+  if (count == 1)
+    return plain(self, arguments[0]);
+  PyObject *tuple = PyTuple_New(count);
+  if (!tuple)
+    return nullptr;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    Py_INCREF(arguments[i]);
+    PyTuple_SET_ITEM(tuple, i, arguments[i]);
+  }
+  PyObject *result = plain(self, tuple);
+  Py_DECREF(tuple);
+  return result;
+}
+
+static bool install(swig_type_info *type, PyMethodDef *method) {
+  PyTypeObject *owner = static_cast<SwigPyClientData *>(type->clientdata)->pytype;
+  PyObject *descriptor = PyDescr_NewMethod(owner, method);
+  bool done = descriptor && !PyDict_SetItemString(owner->tp_dict, method->ml_name, descriptor);
+  Py_XDECREF(descriptor);
+  PyType_Modified(owner);
+  return done;
+}
+
+} // namespace keywords
+%}
+
+%define %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, PARAMETERS, DOC)
+%wrapper %{
+static PyObject *keyword_##NAME(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                PyObject *names) {
+  if (count == REQUIRED && !names)
+    return keywords::call_plain(PLAIN, self, arguments, count);
+  PyObject *tuple =
+      keywords::arrange(#NAME, PARAMETERS, REQUIRED, arguments, count, names);
+  PyObject *result = tuple ? FULL(self, tuple) : nullptr;
+  Py_XDECREF(tuple);
+  return result;
+}
+static PyMethodDef keyword_##NAME##_method = {
+    #NAME, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(keyword_##NAME)),
+    METH_FASTCALL | METH_KEYWORDS, DOC};
+%}
+%init %{
+  if (!keywords::install(SWIG_TypeQuery(#TYPE " *"), &keyword_##NAME##_method))
+    return -1;
+%}
+%enddef

@@ -1,0 +1,60 @@
+"""hwsim: a simulated slow instrument, and a binding that releases the GIL around it.
+
+>>> import hwsim
+>>> with hwsim.open("hwsim://daq0?latency=2ms") as device:
+...     device.write_register(0x40, 7)
+...     device.read_register(0x40)
+7
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import NamedTuple
+
+from hwsim import _native, errors, gil
+from hwsim.device import CancelToken, Device, Register, Registers, Signal
+from hwsim.errors import HwsimError
+
+__version__ = version("hwsim")
+__all__ = [
+    "CancelToken",
+    "Device",
+    "DeviceInfo",
+    "HwsimError",
+    "Register",
+    "Registers",
+    "Signal",
+    "errors",
+    "gil",
+    "list_devices",
+    "open",
+]
+
+
+class DeviceInfo(NamedTuple):
+    """A device that can be seen.
+
+    Attributes:
+        name: Its name.
+        uri: The resource string that opens it with default settings.
+        in_use: Whether it is open in this process.
+    """
+
+    name: str
+    uri: str
+    in_use: bool
+
+
+def open(uri: str) -> Device:
+    """Opens the device that a resource string names; see :class:`Device`."""
+    return Device(uri)
+
+
+def list_devices() -> list[DeviceInfo]:
+    """Returns the devices that can be seen, sorted by name.
+
+    They are the bench, daq0 to daq7, which is always there, and every other device that is open in
+    this process. Any other name can be opened, too.
+    """
+    return [DeviceInfo(name, f"hwsim://{name}", in_use) for name, in_use in _native.list_devices()]

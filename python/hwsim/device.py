@@ -1,0 +1,515 @@
+"""The device: what a user drives.
+
+The hot methods (``read_register``, ``write_register``, ``device[address]``) are inherited from the
+native class as they are; this file adds what Python users expect around the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, NoReturn, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim import _native, signals
+
+log = logging.getLogger("hwsim")
+
+Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
+WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)  # in the order of hwsim_waveform
+FaultKind = Literal[
+    "timeout", "bus", "crc", "busy", "disconnect", "reconnect", "stuck", "spike",
+    "overrun", "firmware", "memory", "internal", "foreign",
+]  # fmt: skip
+
+
+class CancelToken(_native.CancelToken):
+    """Stops the calls that it is given to as ``cancel=``, now and later, in any thread.
+
+    A token is latched: a call that starts after :meth:`cancel` is stopped as well, so there is no
+    race to lose. There is no way back; make a new one.
+
+    **Thread safety:** may be used by any number of calls in any threads.
+    """
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether :meth:`cancel` has been called."""
+        return self._is_cancelled()
+
+    def __repr__(self) -> str:
+        return f"<hwsim.CancelToken{' cancelled' if self.cancelled else ''}>"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What is connected to a channel, and how its converter measures it. See ``hwsim.h``.
+
+    Attributes:
+        waveform: One of ``dc``, ``sine``, ``square``, ``triangle``, ``table``, ``table_once``.
+        amplitude: Peak, in volts; the factor of a table.
+        offset: In volts.
+        frequency: In hertz.
+        phase: In turns, at the first sample.
+        noise: RMS, in volts.
+        gain_error: Relative.
+        offset_error: In volts.
+        inl: The largest deviation from the straight line, in codes (LSB).
+        range: Full scale of the converter, in volts, both ways.
+    """
+
+    waveform: Waveform
+    amplitude: float
+    offset: float
+    frequency: float
+    phase: float
+    noise: float
+    gain_error: float
+    offset_error: float
+    inl: float
+    range: float
+
+
+class Register:
+    """One register of a device.
+
+    Attributes:
+        name: Such as ``"CONTROL"``.
+        address: In bytes; a multiple of 4.
+        access: ``"RW"``, ``"RO"``, ``"WO"``, ``"W1C"`` (write 1 to clear) or ``"RC"`` (reading
+            clears).
+        reset_value: Its value at power-on and after a reset.
+        writable: Mask of the bits that a write can change.
+        description: What it is for.
+    """
+
+    __slots__ = ("_device", "access", "address", "description", "name", "reset_value", "writable")
+
+    def __init__(self, device: Device, entry: tuple[str, int, str, int, int, str]) -> None:
+        self._device = device
+        (
+            self.name,
+            self.address,
+            self.access,
+            self.reset_value,
+            self.writable,
+            self.description,
+        ) = entry
+
+    def read(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> int:
+        """Reads the register; see :meth:`Device.read_register`."""
+        return self._device.read_register(self.address, timeout=timeout, cancel=cancel)
+
+    def write(
+        self, value: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        """Writes the register; see :meth:`Device.write_register`."""
+        self._device.write_register(self.address, value, timeout=timeout, cancel=cancel)
+
+    def __repr__(self) -> str:
+        return f"<hwsim.Register {self.name} at 0x{self.address:02X}, {self.access}>"
+
+
+class Registers(Mapping[str, Register]):
+    """The registers of a device by name, in the order of their addresses."""
+
+    _map: Mapping[str, tuple[str, int, str, int, int, str]] = {
+        entry[0]: entry for entry in _native.register_map()
+    }
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def __getitem__(self, name: str) -> Register:
+        return Register(self._device, self._map.get(name) or _native.find_register(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._map)
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def __repr__(self) -> str:
+        return f"<hwsim.Registers of {self._device.name!r}: {', '.join(self)}>"
+
+
+class Device(_native.Device):
+    """A simulated instrument, open from construction until :meth:`close`.
+
+    Operations on one device queue on its bus in the order of the calls; those on different devices
+    overlap. All that take ``timeout`` block, raise :class:`~hwsim.errors.HwsimError`, and obey
+    Ctrl-C on the main thread; the GIL is released while they wait. ``timeout`` is in seconds of the
+    device's clock: ``None`` is :attr:`timeout`, ``math.inf`` is for ever, 0 gives up unless the
+    device answers at once. An operation that failed or was interrupted has had no effect.
+
+    Args:
+        uri: Such as ``hwsim://daq0?latency=2ms&jitter=200us&channels=4&seed=7&clock=real``.
+            Keys: latency, jitter, bandwidth, channels, seed, clock (real, virtual, manual, 10x),
+            timeout, rate, range, noise, fault (may be repeated).
+
+    Raises:
+        InvalidArgument: Something in the resource string is wrong; the error says what.
+        DeviceInUse: A device of this name is open in this process.
+
+    **Thread safety:** every method may be called from any thread at any time, all at once.
+    """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.uri = uri
+        self._settings = self._config()
+        log.debug("%s: opened as %s", self.name, uri)
+
+    # ------------------------------------------------------------------------------- life
+
+    def close(self) -> None:
+        """Closes the device: operations that wait raise DeviceClosed. Closing twice is fine."""
+        super().close()
+        log.debug("%s: closed", self.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Device cannot be pickled or copied: pass its uri, and open it there")
+
+    def __repr__(self) -> str:
+        if "_settings" not in self.__dict__:
+            return "<hwsim.Device, not initialised>"
+        state = "open" if self.is_open else "closed"
+        return (
+            f"<hwsim.Device {self.name!r} {state}, latency {self.latency:g} s, "
+            f"{self.channels} channels, {self.clock} clock>"
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the device is open (and was opened in this process)."""
+        return self._is_open()
+
+    # --------------------------------------------------------------------------- settings
+
+    @property
+    def name(self) -> str:
+        """The name in the resource string."""
+        return self._settings["name"]
+
+    @property
+    def latency(self) -> float:
+        """Time that one operation takes on the bus, in seconds."""
+        return self._settings["latency_ns"] / 1e9
+
+    @property
+    def jitter(self) -> float:
+        """How much the latency varies, plus or minus, in seconds."""
+        return self._settings["jitter_ns"] / 1e9
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes a second on the bus; ``math.inf``: no limit."""
+        return self._settings["bandwidth_bps"]
+
+    @property
+    def channels(self) -> int:
+        """Number of analogue channels."""
+        return self._settings["channels"]
+
+    @property
+    def seed(self) -> int:
+        """Seed of noise, jitter and faults."""
+        return self._settings["seed"]
+
+    @property
+    def clock(self) -> str:
+        """``"real"``, ``"virtual"``, ``"manual"``, or a factor such as ``"10x"``."""
+        clock = self._settings["clock"]
+        return f"{self._settings['clock_scale']:g}x" if clock == "scaled" else clock
+
+    @property
+    def rate(self) -> float:
+        """Sample rate of the converters, in hertz."""
+        return self._settings["sample_rate_hz"]
+
+    @property
+    def timeout(self) -> float:
+        """The default timeout of the operations, in seconds; may be set."""
+        return self._timeout()
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        if seconds is None:
+            raise TypeError("timeout must be a number of seconds from 0 to math.inf, got None")
+        self._set_timeout(seconds)
+
+    # ------------------------------------------------------------------------------ state
+
+    @property
+    def now(self) -> float:
+        """Time of the device's clock since it was opened, in seconds."""
+        return self._now_ns() / 1e9
+
+    @property
+    def transactions(self) -> int:
+        """Operations put on the bus since the device was opened."""
+        return self._transactions()
+
+    @property
+    def pending(self) -> int:
+        """Operations that wait now."""
+        return self._pending()
+
+    def wait_pending(
+        self, count: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        """Waits until at least ``count`` operations wait; then a manual clock can be advanced."""
+        self._wait_pending(count, timeout, cancel)
+
+    def reset(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> None:
+        """Sets the registers to their reset values; one operation on the bus."""
+        self._reset(timeout, cancel)
+
+    # -------------------------------------------------------------------------- registers
+
+    @property
+    def registers(self) -> Registers:
+        """The registers by name: ``device.registers["CONTROL"].read()``."""
+        return Registers(self)
+
+    def read_block(
+        self,
+        address: int,
+        count: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> npt.NDArray[np.uint32]:
+        """Reads ``count`` registers from ``address`` on, atomically.
+
+        Returns:
+            The values, shape ``(count,)``.
+
+        Raises:
+            AddressError: One of them does not exist; nothing is read.
+        """
+        if not hasattr(count, "__index__") or not 1 <= count <= len(Registers._map):
+            highest = len(Registers._map)
+            raise ValueError(f"count must be an integer from 1 to {highest}, got {count!r}")
+        values = np.empty(count, dtype=np.uint32)
+        self._read_block(address, values, timeout, cancel)
+        return values
+
+    def write_block(
+        self,
+        address: int,
+        values: npt.ArrayLike,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Writes registers from ``address`` on, atomically.
+
+        Args:
+            address: Of the first register, in bytes.
+            values: Integers from 0 to 2**32 - 1.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            AddressError: One of them does not exist; nothing is written.
+        """
+        self._write_block(address, _as_uint32(values), timeout, cancel)
+
+    def update_register(
+        self,
+        address: int,
+        mask: int,
+        value: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Sets the bits of ``mask`` to those of ``value``, atomically; returns the old value."""
+        return self._update_register(address, mask, value, timeout, cancel)
+
+    def wait_register(
+        self,
+        address: int,
+        mask: int,
+        expected: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> int:
+        """Waits until ``(value & mask) == expected`` and returns that value.
+
+        The device watches the register itself, and leaves the bus free for others meanwhile.
+        """
+        return self._wait_register(address, mask, expected, timeout, cancel)
+
+    # ---------------------------------------------------------------------------- signals
+
+    def read_voltage(
+        self, channel: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> float:
+        """Converts the channel's next sample and returns it, in volts.
+
+        Raises:
+            StateError: The converters are off (bit 0 of CONTROL).
+        """
+        return self._read_voltage(channel, timeout, cancel)
+
+    def set_signal(
+        self,
+        channel: int,
+        source: Waveform | npt.ArrayLike | os.PathLike[str] = "sine",
+        *,
+        amplitude: float = 1.0,
+        offset: float = 0.0,
+        frequency: float | None = None,
+        phase: float = 0.0,
+        noise: float | None = None,
+        gain_error: float = 0.0,
+        offset_error: float = 0.0,
+        inl: float = 0.0,
+        range: float | None = None,
+        loop: bool = True,
+        column: int = 0,
+    ) -> None:
+        """Connects a signal to a channel; the next conversion is its first sample.
+
+        Args:
+            channel: From 0.
+            source: ``"dc"``, ``"sine"``, ``"square"``, ``"triangle"``; or samples in volts: an
+                array, or the path of a WAV, CSV or NPY file (see :func:`hwsim.signals.load`).
+            amplitude: Peak in volts; for samples the factor.
+            offset: In volts.
+            frequency: In hertz, up to half the device's rate; None: an eighth of the rate, at most
+                10 Hz times (channel + 1). Samples are played at the device's rate.
+            phase: In turns.
+            noise: RMS in volts; None: as the resource string says.
+            gain_error: Of the converter, relative.
+            offset_error: Of the converter, in volts.
+            inl: Integral non-linearity of the converter, in codes.
+            range: Full scale of the converter, in volts; None: as the resource string says.
+            loop: Whether samples start again at their end; otherwise the last one stays.
+            column: Which column of two-dimensional samples, or channel of a WAV file.
+
+        Raises:
+            ValueError: A bad value; the error names it.
+        """
+        self._signal(channel)  # checks the channel
+        table = None
+        if isinstance(source, str) and source in WAVEFORMS[:4]:
+            waveform: Waveform = source
+        else:
+            if isinstance(source, str) and not os.path.splitext(source)[1]:
+                raise ValueError(
+                    f"source must be one of {', '.join(WAVEFORMS[:4])}, an array or the path of a "
+                    f"file, got {source!r}"
+                )
+            table = signals.load(source, column)
+            waveform = "table" if loop else "table_once"
+        if frequency is None:
+            in_use = waveform in ("sine", "square", "triangle")
+            frequency = min(10.0 * (channel + 1), self.rate / 8) if in_use else 0.0
+        self._set_signal(
+            channel,
+            WAVEFORMS.index(waveform),
+            amplitude,
+            offset,
+            frequency,
+            phase,
+            self._settings["noise_v"] if noise is None else noise,
+            gain_error,
+            offset_error,
+            inl,
+            self._settings["range_v"] if range is None else range,
+            table,
+        )
+
+    def signal(self, channel: int) -> Signal:
+        """Returns what is connected to the channel."""
+        waveform, *values = self._signal(channel)
+        return Signal(WAVEFORMS[waveform], *values)
+
+    # ----------------------------------------------------------------------------- faults
+
+    def inject(
+        self,
+        kind: FaultKind,
+        *,
+        at: int | None = None,
+        count: int | None = None,
+        probability: float | None = None,
+        extra: float | None = None,
+        register: str | int = "SCRATCH0",
+        mask: int = 0xFFFFFFFF,
+        value: int = 0,
+    ) -> None:
+        """Makes operations fail; by default the next one.
+
+        Args:
+            kind: ``timeout`` (never answers), ``bus``, ``crc``, ``busy``, ``overrun``,
+                ``firmware``, ``memory`` and ``internal`` make an operation fail with that error;
+                ``disconnect`` lasts until ``reconnect`` (both happen at once unless ``at`` or
+                ``probability`` is given); ``spike`` takes longer; ``stuck`` falsifies what is read;
+                ``foreign`` throws a C++ exception that nobody knows.
+            at: The first operation that it can hit, counted by :attr:`transactions` from 1; None:
+                the next one.
+            count: How many operations it can hit, from ``at`` on, 0: without end. Default: 1, but
+                without end for ``stuck`` and where a probability is given.
+            probability: For each of these operations, drawn from the device's seed; None: 1.
+            extra: Of ``spike``, in seconds; default 10 ms.
+            register: Of ``stuck``: a name or an address.
+            mask: Of ``stuck``: which bits.
+            value: Of ``stuck``: what they read as.
+
+        Raises:
+            ValueError: A bad value; the error names it.
+        """
+        if count is None:
+            count = 0 if kind == "stuck" or probability is not None else 1
+        if at is not None and at < 1:
+            raise ValueError(f"at must be from 1, got {at}")
+        address = self.registers[register].address if isinstance(register, str) else register
+        self._inject(
+            kind,
+            at or 0,
+            count,
+            1.0 if probability is None else probability,
+            0.01 if extra is None else extra,
+            address,
+            mask,
+            value,
+        )
+        log.debug("%s: fault injected: %s", self.name, kind)
+
+
+def _as_uint32(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
+    array: npt.NDArray[Any] = np.asarray(values)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"values must be one-dimensional and not empty, got shape {array.shape}")
+    if array.dtype.kind not in "iu" and not (array.dtype == object and _all_integers(array)):
+        raise TypeError(f"values must be integers, got dtype {array.dtype}")
+    lowest, highest = int(array.min()), int(array.max())
+    if lowest < 0 or highest > 0xFFFFFFFF:
+        wrong = lowest if lowest < 0 else highest
+        raise ValueError(f"values must be from 0 to 4294967295, got {wrong}")
+    return np.ascontiguousarray(array, dtype=np.uint32)
+
+
+def _all_integers(array: npt.NDArray[Any]) -> bool:
+    return all(isinstance(item, int) for item in array)

@@ -1,0 +1,86 @@
+"""Recorded data as signals: arrays, and WAV, CSV and NPY files."""
+
+from __future__ import annotations
+
+import os
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float64]
+
+
+def load(source: npt.ArrayLike | str | os.PathLike[str], column: int = 0) -> Samples:
+    """Returns the samples of an array or a file as a contiguous array of float64.
+
+    Args:
+        source: One-dimensional numbers, or the path of a ``.wav`` (PCM; full scale becomes 1.0),
+            ``.csv`` (numbers, comma-separated, lines that start with ``#`` and one line of headings
+            are skipped) or ``.npy`` file.
+        column: Which column of two-dimensional data, or channel of a WAV file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: Another kind of file, data that are not numbers, or no such column.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        name = str(path)
+        readers = {".wav": _read_wav, ".csv": _read_csv, ".npy": _read_npy}
+        reader = readers.get(path.suffix.lower())
+        if reader is None:
+            raise ValueError(f"a signal file must be one of {', '.join(readers)}, got {name!r}")
+        data: Any = reader(path)
+    else:
+        name, data = "the array", source
+    array = np.asarray(data)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim == 2:  # noqa: SIM102
+        if not 0 <= column < array.shape[1]:
+            raise ValueError(
+                f"column must be from 0 to {array.shape[1] - 1} for {name}, got {column}"
+            )
+    if array.ndim == 2:
+        array = array[:, column]
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have one or two dimensions, got shape {array.shape}")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _read_npy(path: Path) -> Any:
+    return np.load(path, allow_pickle=False)
+
+
+def _read_csv(path: Path) -> Any:
+    with path.open(encoding="utf-8") as file:
+        lines = [line for line in file if line.strip() and not line.startswith("#")]
+    try:
+        [float(cell) for cell in lines[0].split(",")]
+    except (IndexError, ValueError):
+        del lines[:1]
+    if not lines:
+        raise ValueError(f"{path} holds no numbers")
+    try:
+        return np.loadtxt(lines, delimiter=",", ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a table of comma-separated numbers: {error}") from None
+
+
+def _read_wav(path: Path) -> Any:
+    try:
+        with wave.open(str(path), "rb") as file:
+            width, channels = file.getsampwidth(), file.getnchannels()
+            data = file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path} is not a PCM WAV file: {error}") from None
+    raw = np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
+    if width == 1:  # unsigned, by the format's definition
+        return (raw.astype(np.float64).reshape(-1, channels) - 128) / 128
+    # Little-endian of any width: put the bytes at the top of 32 bits.
+    wide = np.zeros((len(raw), 4), dtype=np.uint8)
+    wide[:, 4 - width :] = raw
+    return wide.view("<i4").reshape(-1, channels) / 2.0**31

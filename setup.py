@@ -1,0 +1,63 @@
+"""The native part of the build: the C library, and the SWIG module over it.
+
+Everything else stands in pyproject.toml. Generated files go to the build folder, never into the
+source tree. Environment: HWSIM_SANITIZE=address, undefined or thread builds with that sanitizer.
+"""
+
+from __future__ import annotations
+
+import os
+from glob import glob
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_clib import build_clib
+from setuptools.command.build_ext import build_ext
+
+SANITIZE = [
+    f"-fsanitize={kind}" for kind in os.environ.get("HWSIM_SANITIZE", "").split(",") if kind
+]
+COMMON = ["-O2", "-g", "-fvisibility=hidden", "-Wall", "-Wextra", *SANITIZE]
+HEADERS = glob("hwsim/include/hwsim/*")
+INTERFACE = glob("interface/*.i")
+
+
+class BuildNative(build_ext):
+    """Builds the extension with SWIG's output in the build folder."""
+
+    def swig_sources(self, sources, extension):  # type: ignore[no-untyped-def]
+        """Runs SWIG on hwsim.i; the .py file it also writes is not used."""
+        target = Path(self.build_temp, "swig")
+        target.mkdir(parents=True, exist_ok=True)
+        wrapper = target / "hwsim_wrap.cpp"
+        options = ["-python", "-c++", "-builtin", "-nogil", "-interface", "_native"]
+        self.spawn(
+            ["swig", *options, "-Iinterface", "-outdir", str(target), "-o", str(wrapper), *sources]
+        )
+        return [str(wrapper)]
+
+
+library = (
+    "hwsim",
+    {
+        "sources": sorted(glob("hwsim/src/*.c")),
+        "include_dirs": ["hwsim/include"],
+        "cflags": ["-std=gnu11", "-ffp-contract=off", *COMMON],
+        "obj_deps": {"": [*HEADERS, *glob("hwsim/src/*.h")]},
+    },
+)
+extension = Extension(
+    "hwsim._native",
+    sources=["interface/hwsim.i"],
+    include_dirs=["hwsim/include"],
+    language="c++",
+    extra_compile_args=["-std=c++17", "-fno-strict-aliasing", *COMMON, "-Wno-unused-parameter"],
+    extra_link_args=SANITIZE,
+    depends=[*HEADERS, *INTERFACE, *glob("hwsim/src/*")],
+)
+
+setup(
+    ext_modules=[extension],
+    libraries=[library],
+    cmdclass={"build_ext": BuildNative, "build_clib": build_clib},
+)
