@@ -51,6 +51,7 @@ extension = Extension(
     sources=["interface/hwsim.i"],
     include_dirs=["hwsim/include"],
     language="c++",
+    define_macros=[("SWIG_TYPE_TABLE", "hwsim")],
     extra_compile_args=["-std=c++17", "-fno-strict-aliasing", *COMMON, "-Wno-unused-parameter"],
     extra_link_args=SANITIZE,
     depends=[*HEADERS, *INTERFACE, *glob("hwsim/src/*")],

@@ -2,9 +2,9 @@
  * it names nothing of any library. Instead of SWIG's "in method 'Device_read', argument 2 of type
  * 'uint32_t'" a user reads "address must be an integer from 0 to 4294967295, got -1".
  *
- * Covers 32 and 64-bit integers, size_t, double, bool, std::string, and pointers and references to
- * wrapped classes, `self` among them. Integers are anything with __index__, numbers anything with
- * __float__.
+ * Covers 32 and 64-bit integers, size_t, double, std::string, references to wrapped classes, and
+ * pointers to them that may be None (%apply SWIGTYPE *OPTIONAL). Integers are anything with
+ * __index__, numbers anything with __float__.
  */
 %include <stdint.i>
 %include <std_string.i>
@@ -126,14 +126,4 @@ static bool convert(PyObject *object, const char *name, swig_type_info *type, bo
 %typemap(in) SWIGTYPE *OPTIONAL (void *pointer = 0) {
   if (!arguments::convert($input, "$1_name", $1_descriptor, true, &pointer)) SWIG_fail;
   $1 = reinterpret_cast<$1_ltype>(pointer);
-}
-
-/* With -builtin, CPython has checked the type of self; it is null if __init__ has not run. */
-%typemap(in, noblock=1) SWIGTYPE *self {
-  $1 = reinterpret_cast<$1_ltype>(reinterpret_cast<SwigPyObject *>($input)->ptr);
-  if (!$1) {
-    PyErr_Format(PyExc_ValueError, "%s has not been initialised: call __init__ first",
-                 Py_TYPE($input)->tp_name);
-    SWIG_fail;
-  }
 }

@@ -165,8 +165,7 @@ static void remember_main_thread() {
 %}
 
 /* The frame around every call. */
-%define %gil_exception(MODE)
-{
+%define %gil_frame(MODE)
   try {
     gil::guard guard(gil::MODE);
     try {
@@ -178,11 +177,10 @@ static void remember_main_thread() {
     guard.finish();
   }
   ERRORS_CATCH
-}
 %enddef
 
 %define %gil_declare(NAME, MODE, TEXT)
-%exception NAME %gil_exception(MODE)
+%exception NAME { %gil_frame(MODE) }
 %init %{
   gil::declared()[#NAME] = TEXT;
 %}
@@ -198,7 +196,7 @@ static void remember_main_thread() {
 %gil_declare(NAME, when_blocking, "when blocking")
 %enddef
 
-%exception %gil_exception(release)
+%exception { %gil_frame(release) }
 
 %gil_hold(gil_set_policy)
 %gil_hold(gil_get_policy)

@@ -18,6 +18,7 @@
 %include "arguments.i"
 %include "buffers.i"
 %include "gil.i"
+%include "lifetime.i"
 %include "keywords.i"
 
 /* ----------------------------------------------------------------------------------- policies -- */
@@ -37,6 +38,7 @@
 %gil_when_blocking(hwsim::device::wait_pending)
 
 /* Never blocks: a critical section of the device, short by the library's own rule. */
+%initialise_once(hwsim::device::device)
 %gil_hold(hwsim::device::close)
 %gil_hold(hwsim::device::~device)
 %gil_hold(hwsim::device::cancel)
@@ -51,7 +53,7 @@
 %gil_hold(hwsim::device::signal)
 %gil_hold(hwsim::device::inject)
 %gil_hold(hwsim::device::clear_faults)
-%gil_hold(hwsim::cancel_token::cancel_token)
+%initialise_once(hwsim::cancel_token::cancel_token)
 %gil_hold(hwsim::cancel_token::~cancel_token)
 %gil_hold(hwsim::cancel_token::cancel)
 %gil_hold(hwsim::cancel_token::is_cancelled)
@@ -59,8 +61,8 @@
 %gil_hold(hwsim::find_register)
 %gil_hold(register_map)
 
-/* The default, release: device::device and hwsim::list_devices (take as long as there are devices),
- * device::set_signal (copies a table of any length). */
+/* The default, release, for what takes as long as its data: hwsim::list_devices, and
+ * device::set_signal, which copies a table of any length. */
 
 /* -------------------------------------------------------------------------------- conversions -- */
 
@@ -258,6 +260,7 @@ std::vector<hwsim_register> register_map() {
 }
 %}
 
+%seal_classes
 %keyword_method(hwsim::device, read_register, 1, _wrap_Device_read_register,
                 _wrap_Device__read_register, "address timeout cancel",
   "read_register($self, address, *, timeout=None, cancel=None)\n--\n\n"

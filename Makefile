@@ -1,0 +1,58 @@
+# The front door. `make demo` and `make test` need Python and a C++ compiler, and fetch the rest into
+# .venv; `make lint native asan ubsan tsan` is what CI runs besides.
+# Another interpreter: make test PYTHON=python3.13t VENV=.venv-3.13t
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+JOBS ?= 2
+SOURCES := pyproject.toml setup.py $(wildcard hwsim/src/* hwsim/include/hwsim/* interface/*.i \
+  python/hwsim/*)
+
+.PHONY: demo test lint format native asan ubsan tsan clean
+
+demo: $(VENV)/installed
+	@$(BIN)/hwsim demo
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/stubtest hwsim._native --allowlist python/stubtest-allowlist.txt
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
+
+C_FILES = $(wildcard hwsim/src/*.[ch] hwsim/include/hwsim/* tests/native/*.[ch] tests/native/*.cpp)
+
+# The C library alone, its tests, and the same under each sanitizer.
+native: ; $(call native_run,)
+asan: ; $(call native_run,address)
+ubsan: ; $(call native_run,undefined)
+tsan: ; $(call native_run,thread)
+native asan ubsan tsan: $(VENV)/installed-dev
+
+define native_run
+$(BIN)/cmake -S hwsim -B build/native$(if $(1),-$(1)) -DHWSIM_SANITIZE=$(1) -DHWSIM_WERROR=ON
+$(BIN)/cmake --build build/native$(if $(1),-$(1)) --parallel $(JOBS)
+$(BIN)/ctest --test-dir build/native$(if $(1),-$(1)) --output-on-failure
+endef
+
+# What pip was asked for last; a change of the sources asks again.
+$(VENV)/installed: EXTRAS =
+$(VENV)/installed-test: EXTRAS = [test]
+$(VENV)/installed-dev: EXTRAS = [test,dev]
+$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev: $(SOURCES)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) '.$(EXTRAS)'
+	@touch $@
+
+clean:
+	rm -rf build *.egg-info .venv*
