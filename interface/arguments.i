@@ -91,7 +91,14 @@ static bool convert(PyObject *object, const char *name, swig_type_info *type, bo
     *pointer_out = nullptr;
     return true;
   }
-  if (object != Py_None && SWIG_IsOK(SWIG_ConvertPtr(object, pointer_out, type, 0)) && *pointer_out)
+  /* An object whose __init__ has not run has a null pointer and no type, which SWIG would follow. */
+  SwigPyObject *wrapped = SwigPyObject_Check(object) ? reinterpret_cast<SwigPyObject *>(object) : nullptr;
+  if (wrapped && !wrapped->ptr) {
+    PyErr_Format(PyExc_ValueError, "%s is a %s that has not been initialised: call __init__ first",
+                 name, Py_TYPE(object)->tp_name);
+    return false;
+  }
+  if (wrapped && SWIG_IsOK(SWIG_ConvertPtr(object, pointer_out, type, 0)) && *pointer_out)
     return true;
   std::string what = std::string("a ") + class_name(type) + (none ? " or None" : "");
   return fail(PyExc_TypeError, name, what.c_str(), object);

@@ -6,7 +6,9 @@
  *  - %initialise_once(CLASS::CLASS): a second __init__ raises RuntimeError, instead of leaking the
  *    C++ object it makes. The constructor's policy is hold (gil.i), so that no other thread gets in
  *    between.
- *  - %seal_classes, after the last class: removes the methods by which Python code could take over
+ *  - Instances of a Python subclass have a __dict__ that the garbage collector sees. SWIG's own one is
+ *    hidden from it, so an object that refers to itself would never be collected.
+ *  - %seal_classes, after the last class, does that, and removes the methods by which Python code could take over
  *    or chain C++ objects (disown, acquire, own, append, next, thisown). Each object owns what it
  *    made. Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's objects lose them.
  */
@@ -54,7 +56,10 @@ static void remove(PyTypeObject *type, const char *name) {
   for (const char *name : {"disown", "acquire", "own", "append", "next"})
     lifetime::remove(SwigPyObject_Type(), name);
   for (swig_type_info *type : swig_type_initial)
-    if (SwigPyClientData *data = static_cast<SwigPyClientData *>(type->clientdata))
+    if (SwigPyClientData *data = static_cast<SwigPyClientData *>(type->clientdata)) {
       lifetime::remove(data->pytype, "thisown");
+      if (data->pytype)
+        data->pytype->tp_dictoffset = 0;
+    }
 %}
 %enddef

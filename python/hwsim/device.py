@@ -43,7 +43,11 @@ class CancelToken(_native.CancelToken):
         return self._is_cancelled()
 
     def __repr__(self) -> str:
-        return f"<hwsim.CancelToken{' cancelled' if self.cancelled else ''}>"
+        try:
+            state = "cancelled" if self.cancelled else "not cancelled"
+        except ValueError:
+            state = "not initialised"
+        return f"<hwsim.CancelToken, {state}>"
 
 
 @dataclass(frozen=True)
