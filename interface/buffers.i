@@ -1,16 +1,18 @@
 /* buffers.i: C arrays as Python buffers (bytearray, array, memoryview, NumPy), without copies.
  * Reusable: it names nothing of any library, and needs no headers of NumPy.
  *
- *   %buffer_in(TYPE, FORMATS, (const TYPE *data, size_t count))    the call reads the buffer
- *   %buffer_out(TYPE, FORMATS, (TYPE *data, size_t count))         the call writes into it
+ *   %buffer_in(TYPE, (const TYPE *data, size_t count))    the call reads the buffer
+ *   %buffer_out(TYPE, (TYPE *data, size_t count))         the call writes into it
  *
- * FORMATS: the characters of Python's struct module that the element may have; the size is compared
- * as well. The buffer must be C-contiguous. It stays locked until the call has returned (a bytearray
- * cannot be resized meanwhile), so the GIL may be released. None is a null pointer and 0 for
- * %buffer_in.
+ * The buffer must be C-contiguous, aligned, and hold numbers of exactly this kind and size. It stays
+ * locked until the call has returned (a bytearray cannot be resized meanwhile), so the GIL may be
+ * released. None is a null pointer and 0 for %buffer_in. For arguments that take several types, use
+ * buffers::lock in a typemap of your own.
  */
 %{
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace buffers {
 
@@ -22,36 +24,55 @@ public:
   lock(const lock &) = delete;
   lock &operator=(const lock &) = delete;
 
-  bool acquire(PyObject *object, bool writable, const char *name, const char *type,
-               const char *formats, size_t size) {
+  /* False with a Python error: no buffer, read-only, not contiguous, not aligned. */
+  bool acquire(PyObject *object, bool writable, const char *name) {
     if (!PyObject_CheckBuffer(object)) {
-      PyErr_Format(PyExc_TypeError, "%s must be a buffer of %s, got %.200R (%s)", name, type, object,
-                   Py_TYPE(object)->tp_name);
+      PyErr_Format(PyExc_TypeError, "%s must be a buffer such as an array, got %.200R (%s)", name,
+                   object, Py_TYPE(object)->tp_name);
       return false;
     }
     if (PyObject_GetBuffer(object, &view_, PyBUF_FULL_RO)) {
       view_.obj = nullptr;
       return false;
     }
+    const char *type = Py_TYPE(object)->tp_name;
     if (writable && view_.readonly) {
-      PyErr_Format(PyExc_BufferError, "%s must be writable, got a read-only %s", name,
-                   Py_TYPE(object)->tp_name);
+      PyErr_Format(PyExc_BufferError, "%s must be writable, got a read-only %s", name, type);
       return false;
     }
     if (!PyBuffer_IsContiguous(&view_, 'C')) {
-      PyErr_Format(PyExc_ValueError, "%s must be C-contiguous, got a strided %s", name,
-                   Py_TYPE(object)->tp_name);
+      PyErr_Format(PyExc_ValueError, "%s must be C-contiguous, got a strided %s", name, type);
       return false;
     }
-    const char *format = view_.format ? view_.format : "B";
-    const char *code = *format == '@' || *format == '=' ? format + 1 : format;
-    bool same = *code && !code[1] && std::strchr(formats, *code);
-    if (!same || static_cast<size_t>(view_.itemsize) != size) {
-      PyErr_Format(PyExc_ValueError, "%s must hold %s, got format '%s' of %zd bytes", name, type,
-                   format, view_.itemsize);
+    if (view_.itemsize < 1 ||
+        reinterpret_cast<uintptr_t>(view_.buf) % static_cast<size_t>(view_.itemsize)) {
+      PyErr_Format(PyExc_ValueError, "%s must be aligned, got a %s at an odd address", name, type);
       return false;
     }
     return true;
+  }
+
+  /* Whether it holds numbers of this kind and size, in the machine's byte order. */
+  template <class T> bool holds() const {
+    const char *format = view_.format ? view_.format : "B";
+    const char *code = *format == '@' || *format == '=' ? format + 1 : format;
+    const char *codes = std::is_floating_point<T>::value ? "efd"
+                        : std::is_signed<T>::value       ? "bhilqn"
+                                                         : "BHILQN";
+    return *code && !code[1] && std::strchr(codes, *code) &&
+           static_cast<size_t>(view_.itemsize) == sizeof(T);
+  }
+
+  /* False, with the error that it does not hold what it must. */
+  bool fail_type(const char *name, const char *types) const {
+    PyErr_Format(PyExc_ValueError, "%s must hold %s, got format '%s' of %zd bytes", name, types,
+                 view_.format ? view_.format : "B", view_.itemsize);
+    return false;
+  }
+
+  template <class T>
+  bool acquire_of(PyObject *object, bool writable, const char *name, const char *type) {
+    return acquire(object, writable, name) && (holds<T>() || fail_type(name, type));
   }
 
   void *data() const { return view_.buf; }
@@ -64,21 +85,21 @@ private:
 } // namespace buffers
 %}
 
-%define %buffer_in(TYPE, FORMATS, PARAMETERS...)
+%define %buffer_in(TYPE, PARAMETERS...)
 %typemap(in) PARAMETERS (buffers::lock buffer) {
   $1 = nullptr;
   $2 = 0;
   if ($input != Py_None) {
-    if (!buffer.acquire($input, false, "$1_name", #TYPE, FORMATS, sizeof(TYPE))) SWIG_fail;
+    if (!buffer.acquire_of<TYPE>($input, false, "$1_name", #TYPE)) SWIG_fail;
     $1 = static_cast<$1_ltype>(buffer.data());
     $2 = buffer.count();
   }
 }
 %enddef
 
-%define %buffer_out(TYPE, FORMATS, PARAMETERS...)
+%define %buffer_out(TYPE, PARAMETERS...)
 %typemap(in) PARAMETERS (buffers::lock buffer) {
-  if (!buffer.acquire($input, true, "$1_name", #TYPE, FORMATS, sizeof(TYPE))) SWIG_fail;
+  if (!buffer.acquire_of<TYPE>($input, true, "$1_name", #TYPE)) SWIG_fail;
   $1 = static_cast<$1_ltype>(buffer.data());
   $2 = buffer.count();
 }

@@ -106,7 +106,7 @@ private:
 #ifdef GIL_HOOKS
   static void enter(void *user, int64_t expected_ns) {
     guard *self = static_cast<guard *>(user);
-    if (self->mode_ == when_blocking && expected_ns > GIL_THRESHOLD_NS)
+    if (self->mode_ == when_blocking && expected_ns > GIL_THRESHOLD_NS && !self->raised_)
       self->let_go();
     /* Python runs signal handlers on its main thread only. */
     self->hooks_.poll = PyThread_get_thread_ident() == main_thread ? poll : nullptr;
@@ -120,6 +120,8 @@ private:
 
   static int poll(void *user) {
     guard *self = static_cast<guard *>(user);
+    if (self->raised_)
+      return 1; /* and the GIL is held, with the Python error set */
     bool released = self->state_ != nullptr;
     self->take_back();
     self->raised_ = PyErr_CheckSignals() != 0;

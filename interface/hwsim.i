@@ -9,8 +9,12 @@
 #define ERRORS_OWN                                                                                 \
   catch (const hwsim::error &e) {                                                                  \
     static factory from_code("hwsim.errors", "from_code");                                         \
-    raise_new(from_code, "(iNss)", static_cast<int>(e.code()), text(e.what()),                     \
-              e.device().c_str(), e.operation().c_str());                                          \
+    const hwsim_block *partial = e.partial();                                                      \
+    raise_new(from_code, partial ? "(iNss(KnK))" : "(iNss)", static_cast<int>(e.code()),           \
+              text(e.what()), e.device().c_str(), e.operation().c_str(),                           \
+              static_cast<unsigned long long>(partial ? partial->first_index : 0),                 \
+              static_cast<Py_ssize_t>(partial ? partial->count : 0),                               \
+              static_cast<unsigned long long>(partial ? partial->lost : 0));                       \
   }
 %}
 
@@ -37,6 +41,8 @@
 %gil_when_blocking(hwsim::device::reset)
 %gil_when_blocking(hwsim::device::wait_pending)
 
+%gil_when_blocking(hwsim::stream::read)
+
 /* Never blocks: a critical section of the device, short by the library's own rule. */
 %initialise_once(hwsim::device::device)
 %gil_hold(hwsim::device::close)
@@ -53,6 +59,11 @@
 %gil_hold(hwsim::device::signal)
 %gil_hold(hwsim::device::inject)
 %gil_hold(hwsim::device::clear_faults)
+%initialise_once(hwsim::stream::stream)
+%gil_hold(hwsim::stream::~stream)
+%gil_hold(hwsim::stream::stop)
+%gil_hold(hwsim::stream::status)
+%gil_hold(hwsim::stream::volts_per_code)
 %initialise_once(hwsim::cancel_token::cancel_token)
 %gil_hold(hwsim::cancel_token::~cancel_token)
 %gil_hold(hwsim::cancel_token::cancel)
@@ -99,9 +110,25 @@ static bool seconds_to_ns(PyObject *object, const char *name, const char *what, 
 }
 %apply SWIGTYPE *OPTIONAL { const hwsim::cancel_token *cancel };
 
-%buffer_in(uint32_t, "IL", (const uint32_t *values, size_t count))
-%buffer_out(uint32_t, "IL", (uint32_t *values, size_t count))
-%buffer_in(double, "d", (const double *table_v, size_t table_length))
+%buffer_in(uint32_t, (const uint32_t *values, size_t count))
+%buffer_in(uint32_t, (const uint32_t *channels, size_t channel_count))
+%buffer_out(uint32_t, (uint32_t *values, size_t count))
+%buffer_in(double, (const double *table_v, size_t table_length))
+%typemap(in) (hwsim_format format, void *out, size_t values) (buffers::lock buffer) {
+  if (!buffer.acquire($input, true, "$2_name")) SWIG_fail;
+  if (buffer.holds<int16_t>())
+    $1 = HWSIM_FORMAT_INT16;
+  else if (buffer.holds<float>())
+    $1 = HWSIM_FORMAT_FLOAT32;
+  else if (buffer.holds<double>())
+    $1 = HWSIM_FORMAT_FLOAT64;
+  else {
+    buffer.fail_type("$2_name", "int16, float32 or float64");
+    SWIG_fail;
+  }
+  $2 = buffer.data();
+  $3 = buffer.count();
+}
 
 /* Structures come as dictionaries or tuples: copies, which no pointer can outlive. */
 %typemap(out) const hwsim_config & {
@@ -118,6 +145,16 @@ static bool seconds_to_ns(PyObject *object, const char *name, const char *what, 
   $result = Py_BuildValue("(iddddddddd)", static_cast<int>(signal.waveform), signal.amplitude_v,
                           signal.offset_v, signal.frequency_hz, signal.phase_turns, signal.noise_v,
                           signal.gain_error, signal.offset_error_v, signal.inl_lsb, signal.range_v);
+}
+%typemap(out) hwsim_block {
+  $result = Py_BuildValue("(KnK)", static_cast<unsigned long long>($1.first_index),
+                          static_cast<Py_ssize_t>($1.count),
+                          static_cast<unsigned long long>($1.lost));
+}
+%typemap(out) hwsim_stream_status {
+  $result = Py_BuildValue("(KKKN)", static_cast<unsigned long long>($1.available),
+                          static_cast<unsigned long long>($1.read),
+                          static_cast<unsigned long long>($1.lost), PyBool_FromLong($1.running));
 }
 %fragment("as_object", "header") %{
 static PyObject *as_object(const hwsim_register &entry) {
@@ -145,6 +182,10 @@ template <class Entry> static PyObject *as_list(const std::vector<Entry> &entrie
 
 /* An underscore: device.py completes it. */
 %rename(Device) hwsim::device;
+%rename(Stream) hwsim::stream;
+%rename(_status) hwsim::stream::status;
+%rename(_read) hwsim::stream::read;
+%rename(_volts_per_code) hwsim::stream::volts_per_code;
 %rename(_is_open) hwsim::device::is_open;
 %rename(_config) hwsim::device::config;
 %rename(_reset) hwsim::device::reset;
@@ -243,6 +284,31 @@ public:
       fault.mask = mask;
       fault.value = value;
       $self->inject(fault);
+    }
+  }
+};
+
+class stream {
+public:
+  void stop();
+  hwsim_stream_status status() const;
+  double volts_per_code(uint32_t i) const;
+
+  %extend {
+    stream(hwsim::device &device, double rate, const uint32_t *channels, size_t channel_count,
+           uint64_t buffer, uint64_t total, uint64_t first_index, int32_t overrun) {
+      const hwsim_stream_config config = {rate, channels, static_cast<uint32_t>(channel_count),
+                                          buffer, total, first_index,
+                                          static_cast<hwsim_overrun>(overrun)};
+      return new hwsim::stream(device, config);
+    }
+    hwsim_block read(hwsim_format format, void *out, size_t values, hwsim::timeout limit = {},
+                     const hwsim::cancel_token *cancel = nullptr) {
+      size_t channels = $self->channel_count();
+      if (!values || values % channels)
+        throw std::invalid_argument("out must hold a multiple of " + std::to_string(channels) +
+                                    " values, one for each channel; got " + std::to_string(values));
+      return $self->read(format, out, values / channels, limit, cancel);
     }
   }
 };

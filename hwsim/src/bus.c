@@ -30,7 +30,7 @@ static void finish(hwsim_device *device, op *self, hwsim_error result) {
 }
 
 /* Asks the armed operations whether what they wait for has come, in the order of their arming. */
-static void ask_armed(hwsim_device *device, int64_t at_ns) {
+void bus_ask_armed(hwsim_device *device, int64_t at_ns) {
   for (op *self = device->armed.first; self;) {
     hwsim_error result = self->apply(device, self, at_ns);
     if (result == OP_ARMED) {
@@ -70,7 +70,7 @@ static void complete(hwsim_device *device, op *self, int64_t at_ns) {
     arm(device, self);
   else
     finish(device, self, result);
-  ask_armed(device, at_ns);
+  bus_ask_armed(device, at_ns);
 }
 
 /* Those from `self` on get the slots from `free_ns` on. */
@@ -87,6 +87,7 @@ void bus_abort(hwsim_device *device, op *self, hwsim_error result, int64_t now_n
   int64_t free_ns = self->start_ns > now_ns ? self->start_ns : now_ns;
   finish(device, self, result);
   move_up(behind, free_ns);
+  bus_ask_armed(device, now_ns); /* one may have waited for its turn behind this one */
 }
 
 void bus_abort_all(hwsim_device *device, hwsim_error result) {
@@ -120,7 +121,7 @@ void bus_settle(hwsim_device *device, int64_t now_ns) {
   int64_t at_ns;
   for (op *self; (self = next_event(device, &at_ns)) && at_ns <= now_ns;) {
     if (self->list == &device->armed && self->wake_ns <= at_ns)
-      ask_armed(device, at_ns);
+      bus_ask_armed(device, at_ns);
     else if (self->list == &device->queue && self->done_ns <= at_ns)
       complete(device, self, at_ns);
     else
@@ -167,7 +168,7 @@ static hwsim_error append(hwsim_device *device, op *self) {
   set_deadline(self, now_ns);
   list_append(&device->queue, self);
   device->pending++;
-  ask_armed(device, now_ns); /* one may wait for pending operations */
+  bus_ask_armed(device, now_ns); /* one may wait for pending operations */
   bus_settle(device, now_ns);
   return HWSIM_OK;
 }
@@ -236,17 +237,35 @@ hwsim_error bus_run(hwsim_device *device, op *self, const hwsim_call *call) {
   return run(device, self, call, append);
 }
 
-static hwsim_error observe(hwsim_device *device, op *self) {
+/* What a fault does to an operation that has no slot on the bus. */
+static hwsim_error suffer(hwsim_device *device, const op *self) {
+  if (device->disconnected)
+    return HWSIM_EDISCONNECTED;
+  if (self->fault == HWSIM_FAULT_DISCONNECT)
+    faults_disconnect(device);
+  return self->fault == HWSIM_FAULT_TIMEOUT ? HWSIM_OK : fault_result(self->fault);
+}
+
+static hwsim_error append_armed(hwsim_device *device, op *self) {
   int64_t now_ns = clock_now(device);
   bus_settle(device, now_ns);
+  if (!self->observer) {
+    self->number = ++device->transactions;
+    faults_decide(device, self, now_ns);
+    hwsim_error error = suffer(device, self);
+    if (error)
+      return error;
+    device->pending++;
+  }
+  self->start_ns = now_ns;
   self->wake_ns = FOREVER;
   set_deadline(self, now_ns);
   list_append(&device->armed, self);
-  ask_armed(device, now_ns);
+  bus_ask_armed(device, now_ns);
   bus_settle(device, now_ns);
   return HWSIM_OK;
 }
 
-hwsim_error bus_observe(hwsim_device *device, op *self, const hwsim_call *call) {
-  return run(device, self, call, observe);
+hwsim_error bus_run_armed(hwsim_device *device, op *self, const hwsim_call *call) {
+  return run(device, self, call, append_armed);
 }

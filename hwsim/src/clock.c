@@ -222,3 +222,22 @@ hwsim_error clock_wait(hwsim_device *device, op *self) {
   }
   return error;
 }
+
+void clock_begin_work(int64_t expected_ns) {
+  if (thread_hooks)
+    thread_hooks->enter(thread_hooks->user, expected_ns);
+}
+
+bool clock_interrupted(int64_t *poll_at_ns) {
+  const hwsim_hooks *hooks = thread_hooks;
+  int64_t now_ns = clock_monotonic_ns();
+  if (!hooks || !hooks->poll || now_ns < *poll_at_ns)
+    return false;
+  *poll_at_ns = now_ns + POLL_NS;
+  return hooks->poll(hooks->user) != 0;
+}
+
+void clock_end_work(void) {
+  if (thread_hooks)
+    thread_hooks->leave(thread_hooks->user);
+}

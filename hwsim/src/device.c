@@ -228,7 +228,7 @@ hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
                                    .timed = true,
                                    .open_ended = true},
                           .count = count};
-  return bus_observe(device, &self.base, call);
+  return bus_run_armed(device, &self.base, call);
 }
 
 /* twalk() passes no context; guarded by registry_mutex. */

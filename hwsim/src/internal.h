@@ -71,9 +71,11 @@ struct op_list {
 
 /* Runs an operation to its end. Blocks. */
 hwsim_error bus_run(hwsim_device *device, op *self, const hwsim_call *call);
-/* As bus_run, but does not use the bus: `self` is armed at once. Blocks. */
-hwsim_error bus_observe(hwsim_device *device, op *self, const hwsim_call *call);
+/* As bus_run, but does not use the bus: `self` is armed at once. An observer is no transaction: no
+ * fault can hit it. Blocks. */
+hwsim_error bus_run_armed(hwsim_device *device, op *self, const hwsim_call *call);
 /* The following: mutex held. */
+void bus_ask_armed(hwsim_device *device, int64_t at_ns); /* something they wait for has changed */
 void bus_settle(hwsim_device *device, int64_t now_ns);
 void bus_abort(hwsim_device *device, op *self, hwsim_error result, int64_t now_ns);
 void bus_abort_all(hwsim_device *device, hwsim_error result);
@@ -96,6 +98,11 @@ int64_t clock_now(const hwsim_device *device); /* mutex held */
 hwsim_error clock_wait(hwsim_device *device, op *self);
 void clock_wake(op *self);                   /* mutex held */
 int64_t add_saturated(int64_t a, int64_t b); /* both from 0 */
+/* Work that takes time but does not wait: for the thread's hooks it is the same. No mutex held.
+ * clock_interrupted() asks their interrupt check if it is due, and sets when it will be again. */
+void clock_begin_work(int64_t expected_ns);
+bool clock_interrupted(int64_t *poll_at_ns);
+void clock_end_work(void);
 
 /* ---------------------------------------------------------------------- cancel.c: cancel tokens --
  */
@@ -122,6 +129,23 @@ hwsim_error registers_check_readable(const char *device, const char *operation, 
 
 hwsim_error signals_open(hwsim_device *device);
 void signals_close(hwsim_device *device);
+hwsim_error signal_check_channel(const hwsim_device *device, const char *operation,
+                                 uint32_t channel);
+signal_source *signal_retain(signal_source *source);
+void signal_release(signal_source *source); /* may be NULL */
+double signal_volts_per_code(const signal_source *source);
+
+/* A signal sampled at a rate: what its samples are a function of, besides n. */
+typedef struct signal_plan {
+  const signal_source *source;
+  uint64_t seed;
+  uint32_t channel;
+  uint64_t phase, phase_step; /* in 2^-64 turns */
+} signal_plan;
+signal_plan signal_plan_for(const signal_source *source, uint64_t seed, uint32_t channel,
+                            double rate_hz);
+/* Samples n to n + count - 1. Needs no lock. */
+void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *codes_out);
 
 /* ---------------------------------------------------------------------------- faults.c, random --
  */

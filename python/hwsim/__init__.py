@@ -15,9 +15,11 @@ from typing import NamedTuple
 from hwsim import _native, errors, gil
 from hwsim.device import CancelToken, Device, Register, Registers, Signal
 from hwsim.errors import HwsimError
+from hwsim.stream import Block, Stream
 
 __version__ = version("hwsim")
 __all__ = [
+    "Block",
     "CancelToken",
     "Device",
     "DeviceInfo",
@@ -25,6 +27,7 @@ __all__ = [
     "Register",
     "Registers",
     "Signal",
+    "Stream",
     "errors",
     "gil",
     "list_devices",

@@ -1,5 +1,5 @@
 # The native module that interface/hwsim.i generates. device.py completes what begins with "_".
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +120,25 @@ class Device:
         mask: int,
         value: int,
     ) -> None: ...
+
+class Stream:
+    def __init__(
+        self,
+        device: Device,
+        rate: float,
+        channels: npt.NDArray[np.uint32],
+        buffer: int,
+        total: int,
+        first_index: int,
+        overrun: int,
+    ) -> None: ...
+    def stop(self) -> None:
+        """Ends the stream: reads that wait return what is there, later ones nothing."""
+    def _status(self) -> tuple[int, int, int, bool]: ...
+    def _volts_per_code(self, i: int) -> float: ...
+    def _read(
+        self, out: Any, limit: float | None = None, cancel: CancelToken | None = None
+    ) -> tuple[int, int, int]: ...
 
 def find_register(name: str) -> _Register: ...
 def register_map() -> list[_Register]: ...

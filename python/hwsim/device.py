@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, get_args
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, signals
+from hwsim.stream import Overrun, SampleType, Stream
 
 log = logging.getLogger("hwsim")
 
@@ -442,6 +443,47 @@ class Device(_native.Device):
             inl,
             self._settings["range_v"] if range is None else range,
             table,
+        )
+
+    def stream(
+        self,
+        rate_hz: float,
+        *,
+        channels: Sequence[int] = (0,),
+        block: int = 4096,
+        buffer: int | None = None,
+        total: int | None = None,
+        overrun: Overrun = "error",
+        dtype: SampleType = "int16",
+        first_index: int = 0,
+    ) -> Stream:
+        """Starts a continuous acquisition of the signals that are connected now.
+
+        Args:
+            rate_hz: Samples a second of each channel, 0.001 to 1e9.
+            channels: Which ones, each at most once; the columns of the blocks.
+            block: Samples of each channel in a block, when iterating.
+            buffer: Samples of each channel that the device keeps for a reader that lags; None: a
+                second, and 16 blocks at least.
+            total: Samples of each channel after which the stream ends; None: it does not.
+            overrun: What happens when the reader lags by more: ``"error"`` raises
+                :class:`~hwsim.errors.Overrun` once, ``"skip"`` reports it in the block.
+            dtype: ``"int16"`` codes, or ``"float32"`` or ``"float64"`` volts.
+            first_index: Of the first sample, to go on where a recording ended.
+
+        Raises:
+            ValueError: A bad value; the error names it.
+        """
+        return Stream(
+            self,
+            rate_hz,
+            channels=channels,
+            block=block,
+            buffer=buffer,
+            total=total,
+            overrun=overrun,
+            dtype=dtype,
+            first_index=first_index,
         )
 
     def signal(self, channel: int) -> Signal:

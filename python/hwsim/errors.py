@@ -179,6 +179,8 @@ def _subclasses(cls: type[HwsimError]) -> list[type[HwsimError]]:
 _BY_CODE = {cls.code: cls for cls in _subclasses(HwsimError)}
 
 
-def from_code(code: int, message: str, device: str, operation: str) -> HwsimError:
+def from_code(
+    code: int, message: str, device: str, operation: str, partial: object = None
+) -> HwsimError:
     """Makes the exception for an error code of the C interface; the binding calls this."""
-    return _BY_CODE.get(code, InternalError)(message, device, operation)
+    return _BY_CODE.get(code, InternalError)(message, device, operation, partial)

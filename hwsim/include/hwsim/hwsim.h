@@ -354,6 +354,80 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_get(hwsim_device *device, uint3
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel,
                                                       const hwsim_call *call, double *volts_out);
 
+/* ----------------------------------------------------------------------------------- streams -- */
+
+/* Continuous acquisition: every channel is sampled at a rate from the start on, by the device's
+ * clock: floor(elapsed * rate) samples are there after a time, and each has an index. The device
+ * keeps the newest `buffer` samples of each channel for a reader that lags; whoever lags more loses
+ * the oldest, and is told exactly how many. What a reader has asked for and waits for is not lost.
+ */
+typedef struct hwsim_stream hwsim_stream;
+
+typedef enum hwsim_overrun {
+  HWSIM_OVERRUN_ERROR = 0, /* the next read fails once with EOVERRUN, then goes on behind the gap */
+  HWSIM_OVERRUN_SKIP = 1   /* the next read starts behind the gap and reports it */
+} hwsim_overrun;
+
+typedef enum hwsim_format {
+  HWSIM_FORMAT_INT16 = 0,   /* codes */
+  HWSIM_FORMAT_FLOAT32 = 1, /* volts */
+  HWSIM_FORMAT_FLOAT64 = 2  /* volts */
+} hwsim_format;
+
+typedef struct hwsim_stream_config {
+  double rate_hz;           /* samples a second and channel, 1 mHz to 1 GHz */
+  const uint32_t *channels; /* each at most once */
+  uint32_t channel_count;   /* 1 to the device's channels */
+  uint64_t buffer;          /* samples of each channel, 1 to 2^40 */
+  uint64_t total;           /* samples of each channel, then the stream ends; 0: without end */
+  uint64_t first_index;     /* of the first sample; to go on where a recording ended. Up to 2^62 */
+  hwsim_overrun overrun;
+} hwsim_stream_config;
+
+typedef struct hwsim_block {
+  uint64_t first_index; /* of its first sample */
+  size_t count;         /* samples of each channel */
+  uint64_t lost;        /* samples of each channel lost right before it */
+} hwsim_block;
+
+typedef struct hwsim_stream_status {
+  uint64_t available; /* samples of each channel that can be read at once */
+  uint64_t read;      /* ... that have been read */
+  uint64_t lost;      /* ... that have been lost */
+  bool running;       /* not stopped, and not at its end */
+} hwsim_stream_status;
+
+/* Starts a stream of the signals that are connected now; those connected later do not change it.
+ * Any number of streams may run on a device. The stream keeps the device alive, not open. Does not
+ * block. Errors: EINVALID (names the field), ENOMEM, ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_start(hwsim_device *device,
+                                                       const hwsim_stream_config *config,
+                                                       hwsim_stream **stream_out);
+/* Ends the stream: reads that wait return what is there, later ones nothing. Stopping twice is
+ * fine. */
+HWSIM_API void hwsim_stream_stop(hwsim_stream *stream);
+/* Stops the stream, too. It must not be in use by a call. NULL is ignored. */
+HWSIM_API void hwsim_stream_free(hwsim_stream *stream);
+/* Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_get_status(hwsim_stream *stream,
+                                                            hwsim_stream_status *status_out);
+HWSIM_API uint32_t hwsim_stream_channel_count(const hwsim_stream *stream);
+/* Volts of one code of the stream's channel number `i`. */
+HWSIM_API double hwsim_stream_volts_per_code(const hwsim_stream *stream, uint32_t i);
+
+/* Reads `count` samples of each channel, interleaved (sample 0 of all channels, sample 1 of all
+ * channels, ...), into `data_out`, which has room for count * channels values of the format. Blocks
+ * until they are there, without using the bus; counts as a transaction, so that faults can hit it.
+ * The device's default timeout begins when they should be there, one given in `call` at once.
+ * Fewer are read, or none, only at the end of the stream. Several readers of a stream get their
+ * samples in the order of their calls, each its own.
+ * When it fails, nothing has been read, and the samples that were there already are in `data_out`
+ * and *block_out nevertheless: the next read gives them again. Errors: EINVALID (count 0), EOVERRUN
+ * (*block_out has the number lost), and as hwsim_call. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format,
+                                                      size_t count, const hwsim_call *call,
+                                                      void *data_out, hwsim_block *block_out);
+
 /* ------------------------------------------------------------------------------------ faults -- */
 
 /* X(name, value, text, error): `error` is what a hit operation fails with; OK: it does not fail. */

@@ -23,12 +23,21 @@ public:
       : std::runtime_error(info.message), code_(info.code), device_(info.device),
         operation_(info.operation) {}
 
+  // Of a stream's read: the samples that are in the caller's memory nevertheless. Otherwise null.
+  const hwsim_block *partial() const noexcept { return has_partial_ ? &partial_ : nullptr; }
+  void set_partial(const hwsim_block &partial) noexcept {
+    partial_ = partial;
+    has_partial_ = true;
+  }
+
   hwsim_error code() const noexcept { return code_; }
   const std::string &device() const noexcept { return device_; }       // "" when there is none
   const std::string &operation() const noexcept { return operation_; } // "read_register", ...
 
 private:
   hwsim_error code_;
+  hwsim_block partial_{};
+  bool has_partial_ = false;
   std::string device_, operation_;
 };
 
@@ -253,6 +262,47 @@ private:
     void operator()(hwsim_device *device) const noexcept { hwsim_device_free(device); }
   };
   std::unique_ptr<hwsim_device, deleter> handle_;
+};
+
+// A running acquisition of a device; it stops at the end of its life. Every member may be called
+// from any thread.
+class stream {
+public:
+  stream(device &source, const hwsim_stream_config &config) {
+    hwsim_stream *started = nullptr;
+    check(hwsim_stream_start(source.get(), &config, &started));
+    handle_.reset(started);
+  }
+  void stop() noexcept { hwsim_stream_stop(handle_.get()); }
+  hwsim_stream_status status() const {
+    hwsim_stream_status status{};
+    check(hwsim_stream_get_status(handle_.get(), &status));
+    return status;
+  }
+  std::uint32_t channel_count() const noexcept { return hwsim_stream_channel_count(handle_.get()); }
+  double volts_per_code(std::uint32_t i) const noexcept {
+    return hwsim_stream_volts_per_code(handle_.get(), i);
+  }
+  // `data` has room for count * channel_count() values.
+  hwsim_block read(hwsim_format format, void *data, std::size_t count, timeout limit = {},
+                   const cancel_token *cancel = nullptr) {
+    hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+    hwsim_block block{};
+    hwsim_error code = hwsim_stream_read(handle_.get(), format, count, &call, data, &block);
+    try {
+      check(code);
+    } catch (error &failed) {
+      failed.set_partial(block);
+      throw;
+    }
+    return block;
+  }
+
+private:
+  struct deleter {
+    void operator()(hwsim_stream *stream) const noexcept { hwsim_stream_free(stream); }
+  };
+  std::unique_ptr<hwsim_stream, deleter> handle_;
 };
 
 inline hwsim_fault make_fault(const std::string &kind) {

@@ -1,0 +1,250 @@
+"""Streams: continuous acquisition into NumPy arrays, without copies or silent loss."""
+
+from __future__ import annotations
+
+import logging
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim import _native
+from hwsim.errors import HwsimError
+
+if TYPE_CHECKING:
+    from hwsim.device import CancelToken, Device
+
+log = logging.getLogger("hwsim")
+
+Overrun = Literal["error", "skip"]
+SampleType = Literal["int16", "float32", "float64"]
+Samples = npt.NDArray[np.int16] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Consecutive samples of a stream.
+
+    Attributes:
+        data: Shape ``(samples, channels)``: int16 codes, or float32 or float64 volts.
+        first_index: Index of the first sample; that of the next block is ``first_index +
+            len(block)`` unless samples were lost.
+        lost: How many samples of each channel were lost right before this block.
+        rate_hz: Samples a second of each channel.
+        volts_per_code: Of each channel.
+    """
+
+    data: Samples
+    first_index: int
+    lost: int
+    rate_hz: float
+    volts_per_code: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def volts(self) -> npt.NDArray[np.float64]:
+        """Returns the samples in volts, shape ``(samples, channels)``."""
+        if self.data.dtype == np.int16:
+            return self.data * self.volts_per_code
+        return self.data.astype(np.float64)
+
+
+class Span(NamedTuple):
+    """Where in the stream the samples that were read into a buffer belong.
+
+    Attributes:
+        first_index: Index of the first sample.
+        samples: How many of each channel.
+        lost: How many samples of each channel were lost right before them.
+    """
+
+    first_index: int
+    samples: int
+    lost: int
+
+
+class Status(NamedTuple):
+    """The state of a stream, in samples of each channel.
+
+    Attributes:
+        available: That can be read at once.
+        read: That have been read.
+        lost: That have been lost, because they were not read in time.
+        running: Whether the stream goes on.
+    """
+
+    available: int
+    read: int
+    lost: int
+    running: bool
+
+
+class Stream(_native.Stream):
+    """A running acquisition; made by :meth:`hwsim.Device.stream`.
+
+    Iterating gives blocks until the stream ends: by its ``total``, or by :meth:`stop`. Several
+    readers get their samples in the order of their calls, each its own.
+
+    **Thread safety:** every method may be called from any thread at any time.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        rate_hz: float,
+        *,
+        channels: Sequence[int] = (0,),
+        block: int = 4096,
+        buffer: int | None = None,
+        total: int | None = None,
+        overrun: Overrun = "error",
+        dtype: SampleType = "int16",
+        first_index: int = 0,
+    ) -> None:
+        _choose("overrun", overrun, get_args(Overrun))
+        _choose("dtype", dtype, get_args(SampleType))
+        numbers = [_integer("channels", channel, 0, 63) for channel in channels]
+        self.block = _integer("block", block, 1, 2**40)
+        if buffer is None:
+            buffer = max(int(rate_hz) if np.isfinite(rate_hz) else 1, 16 * self.block)
+        if total is not None:
+            total = _integer("total", total, 1, 2**62)
+        super().__init__(
+            device,
+            rate_hz,
+            np.array(numbers, dtype=np.uint32),
+            buffer,
+            total or 0,
+            first_index,
+            get_args(Overrun).index(overrun),
+        )
+        self.device = device
+        self.rate_hz = float(rate_hz)
+        self.channels = tuple(numbers)
+        self.dtype = np.dtype(dtype)
+        scales = [self._volts_per_code(i) for i in range(len(numbers))]
+        self._scales = np.array(scales, dtype=np.float64)
+        log.debug("%s: stream started: %g Hz, channels %s", device.name, rate_hz, self.channels)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __iter__(self) -> Iterator[Block]:
+        while len(block := self.read()):
+            yield block
+
+    def __repr__(self) -> str:
+        if "_scales" not in self.__dict__:
+            return "<hwsim.Stream, not initialised>"
+        return (
+            f"<hwsim.Stream of {self.device.name!r}, {self.rate_hz:g} Hz, channels {self.channels}>"
+        )
+
+    @property
+    def status(self) -> Status:
+        """What is there, what has been read and lost, and whether it goes on."""
+        return Status(*self._status())
+
+    def read(
+        self,
+        n: int | None = None,
+        *,
+        out: Samples | None = None,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Block:
+        """Waits for ``n`` samples of each channel and returns them.
+
+        Args:
+            n: How many; None: as many as fit into ``out``, or else the stream's ``block``.
+            out: An array of shape ``(n, channels)`` to write to; int16 codes, or float32 or float64
+                volts. Otherwise a new one of the stream's ``dtype``.
+            timeout: In seconds from the call on; None: the device's, from when the samples should
+                be there.
+            cancel: A token that stops the call.
+
+        Returns:
+            The block; shorter, or empty, only at the end of the stream.
+
+        Raises:
+            HwsimError: Nothing has been read. The samples that were there already are in
+                ``error.partial``, a :class:`Block`; the next read gives them again.
+            Overrun: Samples were lost; ``error.partial.lost`` tells how many. The next read goes on
+                behind the gap. (Not with ``overrun="skip"``: the block has the number.)
+        """
+        if out is None:
+            n = self.block if n is None else _integer("n", n, 1, 2**40)
+            out = np.empty((n, len(self.channels)), dtype=self.dtype)
+        else:
+            shape = (len(out) if n is None else n, len(self.channels))
+            if not isinstance(out, np.ndarray) or out.shape != shape:
+                given = f"shape {out.shape}" if isinstance(out, np.ndarray) else repr(out)
+                raise ValueError(f"out must be an array of shape {shape}, got {given}")
+        try:
+            span = self.read_into(out, timeout=timeout, cancel=cancel)
+        except HwsimError as error:
+            if isinstance(error.partial, Span):
+                error.partial = self._block(out, error.partial)
+            raise
+        return self._block(out, span)
+
+    def read_into(
+        self,
+        buffer: Any,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Span:
+        """Waits for as many samples as fit into ``buffer``, and writes them there, interleaved.
+
+        Args:
+            buffer: Any writable, C-contiguous buffer of int16 (codes), float32 or float64 (volts);
+                its length is a multiple of the number of channels. It stays locked meanwhile.
+            timeout: As of :meth:`read`.
+            cancel: A token that stops the call.
+
+        Returns:
+            Which samples they are; fewer, or none, only at the end of the stream.
+
+        Raises:
+            HwsimError: As of :meth:`read`; ``error.partial`` is a :class:`Span`, and its samples
+                are in the buffer.
+        """
+        try:
+            return Span(*self._read(buffer, timeout, cancel))
+        except HwsimError as error:
+            if isinstance(error.partial, tuple):
+                error.partial = Span(*error.partial)
+            raise
+
+    def _block(self, out: Samples, span: Span) -> Block:
+        data = out[: span.samples]
+        return Block(data, span.first_index, span.lost, self.rate_hz, self._scales)
+
+
+def _integer(name: str, value: object, lowest: int, highest: int) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if not lowest <= number <= highest:
+        raise ValueError(f"{name} must be from {lowest} to {highest}, got {number}")
+    return number
+
+
+def _choose(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
