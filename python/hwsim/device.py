@@ -23,6 +23,7 @@ log = logging.getLogger("hwsim")
 
 Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
 WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)  # in the order of hwsim_waveform
+GENERATED: dict[str, Waveform] = {name: name for name in WAVEFORMS if "table" not in name}
 FaultKind = Literal[
     "timeout", "bus", "crc", "busy", "disconnect", "reconnect", "stuck", "spike",
     "overrun", "firmware", "memory", "internal", "foreign",
@@ -417,12 +418,11 @@ class Device(_native.Device):
         """
         self._signal(channel)  # checks the channel
         table = None
-        if isinstance(source, str) and source in WAVEFORMS[:4]:
-            waveform: Waveform = source
-        else:
+        waveform = GENERATED.get(source) if isinstance(source, str) else None
+        if waveform is None:
             if isinstance(source, str) and not os.path.splitext(source)[1]:
                 raise ValueError(
-                    f"source must be one of {', '.join(WAVEFORMS[:4])}, an array or the path of a "
+                    f"source must be one of {', '.join(GENERATED)}, an array or the path of a "
                     f"file, got {source!r}"
                 )
             table = signals.load(source, column)

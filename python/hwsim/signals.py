@@ -52,7 +52,10 @@ def load(source: npt.ArrayLike | str | os.PathLike[str], column: int = 0) -> Sam
 
 
 def _read_npy(path: Path) -> Any:
-    return np.load(path, allow_pickle=False)
+    try:
+        return np.load(path, allow_pickle=False)
+    except (EOFError, ValueError) as error:
+        raise ValueError(f"{path} is not an NPY file of numbers: {error}") from None
 
 
 def _read_csv(path: Path) -> Any:

@@ -317,8 +317,8 @@ typedef enum hwsim_waveform {
  *   code   = round(32768 x + inl_lsb * 2.598 x (1 - x^2)), limited to -32768 .. 32767
  *   volts  = code range_v / 32768
  * (gain, offset and integral non-linearity as IEEE Std 1241 names them; inl_lsb is the largest
- * deviation from the straight line.) Noise is Gaussian in good approximation: a sum of four uniform
- * numbers, so within +-3.46 noise_v. */
+ * deviation from the straight line.) Computed in single precision, which is good to 0.01 of a code.
+ * Noise is Gaussian in good approximation: a sum of four uniform numbers, so within +-3.46 noise_v. */
 typedef struct hwsim_signal {
   hwsim_waveform waveform;
   double amplitude_v;  /* peak; a table's factor */
