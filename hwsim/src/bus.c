@@ -62,7 +62,9 @@ static hwsim_error fault_result(int fault) {
 /* The operation's slot has ended. */
 static void complete(hwsim_device *device, op *self, int64_t at_ns) {
   hwsim_error result = fault_result(self->fault);
-  if (self->fault == HWSIM_FAULT_DISCONNECT)
+  if (self->fault == HWSIM_FAULT_POWER && self->tear)
+    self->tear(device, self);
+  if (result == HWSIM_EDISCONNECTED)
     faults_disconnect(device);
   else if (result)
     finish(device, self, result);
@@ -146,8 +148,15 @@ static void set_deadline(op *self, int64_t now_ns) {
   self->deadline_ns = add_saturated(now_ns, self->timeout_ns);
 }
 
+/* While the firmware is programmed exclusively. */
+static bool is_refused(const hwsim_device *device, const op *self) {
+  return device->exclusive && !self->maintenance && !self->observer;
+}
+
 /* Puts the operation on the timeline. An error: it never got there. */
 static hwsim_error append(hwsim_device *device, op *self) {
+  if (is_refused(device, self))
+    return HWSIM_EBUSY;
   self->number = ++device->transactions;
   bool idle = !device->queue.first && !device->armed.first;
   if (idle && device->instant && !device->faults && !self->timed) {
@@ -190,8 +199,13 @@ static hwsim_error await_end(hwsim_device *device, op *self) {
 
 static hwsim_error describe(const hwsim_device *device, const op *self, hwsim_error code) {
   const char *name = device->config.name;
+  if (code == HWSIM_EBUSY && !self->fault)
+    return error_set(code, name, self->name, "the device is being programmed");
   if (self->fault && code == fault_result(self->fault))
     return error_set_fault(code, self->fault, name, self->name);
+  if (code == HWSIM_EFIRMWARE)
+    return error_set(code, name, self->name,
+                     "the image in the device is damaged; the old firmware keeps running");
   if (code == HWSIM_ETIMEOUT)
     return error_set(code, name, self->name, "no answer within the timeout of %g s",
                      (double)self->timeout_ns / 1e9);
@@ -241,12 +255,14 @@ hwsim_error bus_run(hwsim_device *device, op *self, const hwsim_call *call) {
 static hwsim_error suffer(hwsim_device *device, const op *self) {
   if (device->disconnected)
     return HWSIM_EDISCONNECTED;
-  if (self->fault == HWSIM_FAULT_DISCONNECT)
+  if (self->fault == HWSIM_FAULT_DISCONNECT || self->fault == HWSIM_FAULT_POWER)
     faults_disconnect(device);
   return self->fault == HWSIM_FAULT_TIMEOUT ? HWSIM_OK : fault_result(self->fault);
 }
 
 static hwsim_error append_armed(hwsim_device *device, op *self) {
+  if (is_refused(device, self))
+    return HWSIM_EBUSY;
   int64_t now_ns = clock_now(device);
   bus_settle(device, now_ns);
   if (!self->observer) {

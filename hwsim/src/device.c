@@ -15,16 +15,23 @@ static void *registry;
 static size_t registry_size;
 unsigned fork_generation;
 
-static void before_fork(void) { pthread_mutex_lock(&registry_mutex); }
+static void before_fork(void) {
+  pthread_mutex_lock(&registry_mutex);
+  firmware_before_fork();
+}
 
-static void after_fork_in_parent(void) { pthread_mutex_unlock(&registry_mutex); }
+static void after_fork_in_parent(void) {
+  firmware_after_fork();
+  pthread_mutex_unlock(&registry_mutex);
+}
 
 static void after_fork_in_child(void) {
   fork_generation++;
   registry =
       NULL; /* the parent's devices: their mutexes may be locked for good, never touch them */
   registry_size = 0;
-  pthread_mutex_init(&registry_mutex, NULL);
+  firmware_after_fork();
+  pthread_mutex_unlock(&registry_mutex); /* the thread that locked it is this one */
 }
 
 static void initialise(void) {
@@ -82,6 +89,7 @@ hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
   device->epoch_ns = clock_monotonic_ns();
   device->timeout_ns = config->timeout_ns;
   device->instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
+  firmware_boot(device);
   registers_reset(device, 0);
   error = signals_open(device);
   for (size_t i = 0; !error && i < faults.count; i++)
@@ -156,6 +164,7 @@ hwsim_error hwsim_device_cancel(hwsim_device *device) {
     return error;
   bus_settle(device, clock_now(device));
   bus_abort_all(device, HWSIM_ECANCELLED);
+  device->cancels++;
   device_unlock(device);
   return HWSIM_OK;
 }

@@ -56,6 +56,11 @@ hwsim_error error_set_fault(hwsim_error code, int fault, const char *device,
   return code;
 }
 
+hwsim_error error_restore(const hwsim_error_info *info) {
+  last_error = *info;
+  return info->code;
+}
+
 hwsim_error error_no_memory(const char *device, const char *operation) {
   return error_set(HWSIM_ENOMEM, device, operation, "%s", hwsim_error_message(HWSIM_ENOMEM));
 }

@@ -133,6 +133,7 @@ void faults_reconnect(hwsim_device *device, int64_t at_ns) {
   if (!device->disconnected)
     return;
   device->disconnected = false;
+  firmware_boot(device);
   registers_reset(device, at_ns);
   registers_record_event(device, EVENT_RECONNECT);
 }
@@ -167,7 +168,7 @@ hwsim_error hwsim_fault_inject(hwsim_device *device, const hwsim_fault *fault) {
   int64_t now_ns = clock_now(device);
   bus_settle(device, now_ns);
   bool at_once = !fault->at && fault->probability == 1;
-  if (fault->kind == HWSIM_FAULT_DISCONNECT && at_once)
+  if ((fault->kind == HWSIM_FAULT_DISCONNECT || fault->kind == HWSIM_FAULT_POWER) && at_once)
     faults_disconnect(device);
   else if (fault->kind == HWSIM_FAULT_RECONNECT && at_once)
     faults_reconnect(device, now_ns);

@@ -26,6 +26,7 @@ typedef struct op_list op_list;
 typedef struct waiter waiter;
 typedef struct signal_source signal_source;
 typedef struct fault_entry fault_entry;
+typedef struct flash flash;
 
 /* ------------------------------------------------------------------ error.c: the error channel --
  */
@@ -34,6 +35,7 @@ typedef struct fault_entry fault_entry;
 hwsim_error error_set(hwsim_error code, const char *device, const char *operation,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 hwsim_error error_set_fault(hwsim_error code, int fault, const char *device, const char *operation);
+hwsim_error error_restore(const hwsim_error_info *info); /* returns its code */
 hwsim_error error_no_memory(const char *device, const char *operation);
 /* Of `count` strings, `stride` bytes apart, the one nearest to `text`; NULL if none is near. */
 const char *nearest(const char *text, const void *strings, size_t count, size_t stride);
@@ -49,11 +51,14 @@ struct op {
   /* Takes effect at device time `at_ns`, mutex held. OP_ARMED: not yet; asked again after each
    * effect on the device, and at op->wake_ns. */
   hwsim_error (*apply)(hwsim_device *device, op *self, int64_t at_ns);
-  uint32_t bytes;  /* on the bus */
-  bool timed;      /* what it does depends on the time */
-  bool open_ended; /* may be armed, so nobody knows how long it takes; then also timed */
-  bool observer;   /* looks at the device, uses no bus, is not counted */
-  uint64_t number; /* of the transaction, from 1 */
+  /* The power fails while it takes effect. Mutex held. May be NULL. */
+  void (*tear)(hwsim_device *device, op *self);
+  uint32_t bytes;   /* on the bus */
+  bool maintenance; /* goes on while the device is programmed exclusively */
+  bool timed;       /* what it does depends on the time */
+  bool open_ended;  /* may be armed, so nobody knows how long it takes; then also timed */
+  bool observer;    /* looks at the device, uses no bus, is not counted */
+  uint64_t number;  /* of the transaction, from 1 */
   int64_t cost_ns;
   int64_t start_ns; /* its slot on the bus */
   int64_t done_ns;
@@ -135,9 +140,20 @@ signal_source *signal_retain(signal_source *source);
 void signal_release(signal_source *source); /* may be NULL */
 double signal_volts_per_code(const signal_source *source);
 
+/* A signal as connected: never changes, so it is read without a lock by whoever holds a reference.
+ */
+struct signal_source {
+  atomic_int references;
+  hwsim_signal config;
+  float *table;
+  int16_t *table_codes; /* the table as measured, where no noise makes each round different */
+  size_t table_length;
+};
+
 /* A signal sampled at a rate: what its samples are a function of, besides n. */
 typedef struct signal_plan {
   const signal_source *source;
+  const struct code_correction *correction; /* or NULL */
   uint64_t seed;
   uint32_t channel;
   uint64_t phase, phase_step; /* in 2^-64 turns */
@@ -177,6 +193,41 @@ static inline double random_unit(uint64_t bits) {
   return (double)(bits >> 11) * 0x1p-53;
 } /* [0, 1) */
 
+/* ------------------------------------------------------ progress.c: operations that compute for
+ * long -- */
+
+typedef struct long_operation {
+  hwsim_device *device;
+  const char *name;
+  hwsim_cancel *cancel;
+  const hwsim_progress *progress;
+  uint64_t done, total;
+  int64_t timeout_ns, deadline_ns, report_at_ns, poll_at_ns;
+  uint64_t device_cancels; /* at its begin */
+} long_operation;
+/* No timeout unless the call has one. After success long_operation_end() must follow. */
+hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, const char *name,
+                                 uint64_t total, const hwsim_call *call,
+                                 const hwsim_progress *progress);
+/* `step` more are about to be done: reports, and says whether to go on. No mutex held. */
+hwsim_error long_operation_step(long_operation *self, uint64_t step);
+void long_operation_end(void);
+
+/* ------------------------------------------------------------- calibration.c: corrected converters
+ * -- */
+
+typedef struct code_correction code_correction;                  /* never changes; counted */
+code_correction *correction_retain(code_correction *correction); /* may be NULL */
+void correction_release(code_correction *correction);            /* may be NULL */
+void correction_apply(const code_correction *correction, size_t count, int16_t *codes);
+
+/* ---------------------------------------------------------------- firmware.c: two banks of flash
+ * -- */
+
+void firmware_boot(hwsim_device *device); /* mutex held, or nobody else has the device */
+void firmware_before_fork(void);
+void firmware_after_fork(void);
+
 /* ------------------------------------------------------------------ resource.c: URI -> config --
  */
 
@@ -193,6 +244,7 @@ hwsim_error resource_parse(const char *uri, hwsim_config *config_out, resource_f
 typedef struct channel_state {
   signal_source *source;
   uint64_t next_sample;
+  struct code_correction *correction; /* or NULL */
 } channel_state;
 
 struct hwsim_device {
@@ -206,6 +258,9 @@ struct hwsim_device {
 
   /* Guarded by the mutex. */
   bool closed, disconnected;
+  bool programming, exclusive; /* firmware, and whether others are refused meanwhile */
+  flash *flash;                /* NULL: never programmed */
+  uint32_t firmware_version;   /* that runs */
   int64_t timeout_ns;
   int64_t clock_ns; /* of a virtual or manual clock */
   uint64_t transactions;
@@ -214,6 +269,7 @@ struct hwsim_device {
   op_list armed; /* off the bus, waiting for a condition */
   fault_entry *faults;
   uint64_t faults_injected;
+  uint64_t cancels;       /* calls of hwsim_device_cancel() */
   int64_t reset_ns;       /* where UPTIME counts from */
   uint32_t registers[24]; /* by address / 4 */
   channel_state *channels;

@@ -77,6 +77,8 @@ static uint32_t peek(const hwsim_device *device, uint64_t number, size_t slot, i
             (registers[SLOT(EVENT_STATUS)] & registers[SLOT(EVENT_MASK)] ? 2 : 0);
   else if (slot == SLOT(UPTIME))
     value = uptime_ms(device, at_ns);
+  else if (slot == SLOT(VERSION))
+    value = device->firmware_version;
   return device->faults ? faults_stick(device, number, slots[slot].address, value) : value;
 }
 

@@ -9,6 +9,7 @@ struct hwsim_stream {
   /* Constant after the start. */
   hwsim_device *device;
   signal_source **sources;
+  code_correction **corrections;
   signal_plan *plans;
   uint32_t channel_count;
   uint64_t rate_uhz; /* micro-hertz: exact arithmetic on times of any length */
@@ -95,7 +96,10 @@ static hwsim_error check_config(const hwsim_device *device, const hwsim_stream_c
 static void destroy(hwsim_stream *stream) {
   for (uint32_t i = 0; stream->sources && i < stream->channel_count; i++)
     signal_release(stream->sources[i]);
+  for (uint32_t i = 0; stream->corrections && i < stream->channel_count; i++)
+    correction_release(stream->corrections[i]);
   free(stream->sources);
+  free(stream->corrections);
   free(stream->plans);
   free(stream);
 }
@@ -111,8 +115,9 @@ static hwsim_stream *allocate(const hwsim_stream_config *config) {
   stream->overrun = config->overrun;
   stream->total = stream->end = config->total ? config->total : NO_END;
   stream->sources = calloc(config->channel_count, sizeof *stream->sources);
+  stream->corrections = calloc(config->channel_count, sizeof(code_correction *));
   stream->plans = calloc(config->channel_count, sizeof *stream->plans);
-  if (!stream->sources || !stream->plans) {
+  if (!stream->sources || !stream->corrections || !stream->plans) {
     destroy(stream);
     return NULL;
   }
@@ -138,6 +143,8 @@ hwsim_error hwsim_stream_start(hwsim_device *device, const hwsim_stream_config *
     stream->sources[i] = signal_retain(device->channels[channel].source);
     stream->plans[i] =
         signal_plan_for(stream->sources[i], device->config.seed, channel, config->rate_hz);
+    stream->corrections[i] = correction_retain(device->channels[channel].correction);
+    stream->plans[i].correction = stream->corrections[i];
   }
   stream->device = hwsim_device_retain(device);
   device_unlock(device);

@@ -220,7 +220,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, in
 /* X(name, address, access, reset value, writable bits, description) */
 #define HWSIM_REGISTERS(X)                                                                         \
   X(ID, 0x00, RO, 0x48575349, 0, "'HWSI'")                                                         \
-  X(VERSION, 0x04, RO, 0x00010000, 0, "major << 16 | minor")                                       \
+  X(VERSION, 0x04, RO, 0x00010000, 0, "of the firmware: major << 16 | minor")                      \
   X(CONTROL, 0x08, RW, 0x1, 0x1, "bit 0: converters enabled")                                      \
   X(STATUS, 0x0C, RO, 0, 0, "bit 0: converters ready; bit 1: EVENT_STATUS & EVENT_MASK not 0")     \
   X(UPTIME, 0x10, RO, 0, 0, "milliseconds since open or reset, modulo 2^32")                       \
@@ -318,7 +318,8 @@ typedef enum hwsim_waveform {
  *   volts  = code range_v / 32768
  * (gain, offset and integral non-linearity as IEEE Std 1241 names them; inl_lsb is the largest
  * deviation from the straight line.) Computed in single precision, which is good to 0.01 of a code.
- * Noise is Gaussian in good approximation: a sum of four uniform numbers, so within +-3.46 noise_v. */
+ * Noise is Gaussian in good approximation: a sum of four uniform numbers, so within +-3.46 noise_v.
+ */
 typedef struct hwsim_signal {
   hwsim_waveform waveform;
   double amplitude_v;  /* peak; a table's factor */
@@ -428,6 +429,85 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsi
                                                       size_t count, const hwsim_call *call,
                                                       void *data_out, hwsim_block *block_out);
 
+/* ----------------------------------------------------------------------------- long operations --
+ */
+
+/* Told how far a long operation is: `done` of `total`, at most every 20 ms and at its end. It is
+ * called on the calling thread with no lock held, and may call back into the library. Nonzero stops
+ * the operation, with ECANCELLED. */
+typedef struct hwsim_progress {
+  int (*report)(void *user, uint64_t done, uint64_t total);
+  void *user;
+} hwsim_progress;
+
+#define HWSIM_CODES 65536 /* of a converter */
+
+/* A converter's errors, by the methods of IEEE Std 1241 (Terminology and Test Methods for
+ * Analog-to- Digital Converters): the four-parameter sine fit and the sine-wave histogram. */
+typedef struct hwsim_calibration {
+  double amplitude_v, offset_v; /* of the reference as measured: the sine fit */
+  double phase_turns, cycles;   /* ... at sample 0, and in the whole record */
+  double gain_error;            /* amplitude_v against the reference's, relative */
+  double sinad_db;              /* signal to noise and distortion */
+  double enob;             /* effective number of bits: 16 - log2(rms error / (LSB / sqrt(12))) */
+  double inl_lsb, dnl_lsb; /* largest deviations, terminal-based */
+  uint32_t missing_codes;  /* with DNL <= -0.9 */
+  double reference_v;      /* amplitude of the reference in the sine fit */
+  double overdrive_v;      /* ... in the code-density test */
+} hwsim_calibration;
+
+/* Measures the converter of a channel and corrects it from then on: what is read has the errors of
+ * gain, offset and linearity taken out. Instead of the connected signal the converter measures a
+ * reference sine: `samples` of it for a four-parameter sine fit, and as many for a code-density
+ * test. samples: 2^18 to 2^26; the DNL of a code is uncertain by about 1 / sqrt(samples / 2^17).
+ * The reference has samples / 32 + 1 cycles (made odd) in them and starts at its zero crossing; its
+ * noise is that of (seed, channel, n), as if it were connected and streamed.
+ * CPU-heavy: seconds of computing, no bus. Ends within 10 ms of cancel, close, or an interruption;
+ * there is no default timeout. inl_out and dnl_out: HWSIM_CODES values in LSB each, or NULL.
+ * Errors: EINVALID, ESTATE (the converter saturates whatever the reference), as hwsim_call. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel,
+                                                    uint64_t samples, const hwsim_call *call,
+                                                    const hwsim_progress *progress,
+                                                    hwsim_calibration *calibration_out,
+                                                    double *inl_out, double *dnl_out);
+/* Takes the correction away again. Errors: EINVALID, ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_calibration_clear(hwsim_device *device, uint32_t channel);
+
+/* Firmware images: a header of 32 bytes, little-endian, and the payload:
+ *   0 "HWSIMFW1"   8 version   12 size of the payload   16 CRC-32 (IEEE 802.3) of the payload
+ *   20 CRC-32 of bytes 0 to 19   24 zeros
+ * The device has two banks. It runs the newest one that is whole, and programs the other. */
+#define HWSIM_FIRMWARE_HEADER 32
+#define HWSIM_FIRMWARE_PAGE 1024         /* bytes */
+#define HWSIM_FIRMWARE_LARGEST (1 << 18) /* bytes of payload */
+
+typedef struct hwsim_firmware_options {
+  bool verify;      /* read each page back; one that differs is written again */
+  uint32_t retries; /* ... so many times before it is an error; up to 100 */
+  bool exclusive;   /* operations of others meanwhile fail with EBUSY; otherwise they take turns */
+} hwsim_firmware_options;
+
+HWSIM_API uint32_t hwsim_crc32(const void *data, size_t size);
+/* Checks an image, whatever the device. Errors: EFIRMWARE (what is wrong with it). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_firmware_check(const void *image, size_t size,
+                                                         uint32_t *version_out);
+/* Programs an image: erases, writes and verifies each page, and commits when all are right; from
+ * then on the device runs it (register VERSION). Several operations on the bus for each page:
+ * blocks. Whatever ends it before the commit (an error, cancel, close, a cut of the power), the old
+ * firmware keeps running, and after a cut of the power so it does when the device is opened or
+ * reconnected again. The timeout in `call` is for the whole; the device's default is for each
+ * operation. Errors: EFIRMWARE (a bad image, or one older than what runs: nothing has been erased;
+ * or a page that verify finds wrong after all retries), EBUSY (being programmed already), EINVALID
+ * (retries). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image,
+                                                           size_t size,
+                                                           const hwsim_firmware_options *options,
+                                                           const hwsim_call *call,
+                                                           const hwsim_progress *progress);
+/* The version that runs: what register VERSION reads. Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_firmware_version(hwsim_device *device,
+                                                           uint32_t *version_out);
+
 /* ------------------------------------------------------------------------------------ faults -- */
 
 /* X(name, value, text, error): `error` is what a hit operation fails with; OK: it does not fail. */
@@ -444,6 +524,8 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsi
   X(FIRMWARE, 10, "firmware", EFIRMWARE)                                                           \
   X(MEMORY, 11, "memory", ENOMEM)                                                                  \
   X(INTERNAL, 12, "internal", EINTERNAL)                                                           \
+  X(POWER, 14, "power", EDISCONNECTED) /* cut: torn writes; disconnected until a reconnect */      \
+  X(CORRUPT, 15, "corrupt", OK)        /* a page of firmware is written wrong */                   \
   X(FOREIGN, 13, "foreign", EINTERNAL) /* C++ facade: throws what is no std::exception */
 
 typedef enum hwsim_fault_kind {

@@ -166,6 +166,12 @@ public:
     check(hwsim_device_transactions(get(), &count));
     return count;
   }
+  std::uint32_t firmware_version() const {
+    std::uint32_t version = 0;
+    check(hwsim_firmware_version(get(), &version));
+    return version;
+  }
+  void clear_calibration(std::uint32_t channel) { check(hwsim_calibration_clear(get(), channel)); }
   std::uint32_t pending() const {
     std::uint32_t count = 0;
     check(hwsim_device_pending(get(), &count));
@@ -304,6 +310,31 @@ private:
   };
   std::unique_ptr<hwsim_stream, deleter> handle_;
 };
+
+// Long operations. `inl` and `dnl` have HWSIM_CODES values each, or are null.
+inline hwsim_calibration calibrate(device &target, std::uint32_t channel, std::uint64_t samples,
+                                   double *inl = nullptr, double *dnl = nullptr, timeout limit = {},
+                                   const cancel_token *cancel = nullptr,
+                                   const hwsim_progress *progress = nullptr) {
+  hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+  hwsim_calibration result{};
+  check(hwsim_calibrate(target.get(), channel, samples, &call, progress, &result, inl, dnl));
+  return result;
+}
+
+inline void program_firmware(device &target, const void *image, std::size_t size,
+                             const hwsim_firmware_options &options, timeout limit = {},
+                             const cancel_token *cancel = nullptr,
+                             const hwsim_progress *progress = nullptr) {
+  hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+  check(hwsim_firmware_program(target.get(), image, size, &options, &call, progress));
+}
+
+inline std::uint32_t check_firmware(const void *image, std::size_t size) {
+  std::uint32_t version = 0;
+  check(hwsim_firmware_check(image, size, &version));
+  return version;
+}
 
 inline hwsim_fault make_fault(const std::string &kind) {
   hwsim_fault_kind found{};
