@@ -2,7 +2,7 @@
  * it names nothing of any library. Instead of SWIG's "in method 'Device_read', argument 2 of type
  * 'uint32_t'" a user reads "address must be an integer from 0 to 4294967295, got -1".
  *
- * Covers 32 and 64-bit integers, size_t, double, std::string, references to wrapped classes, and
+ * Covers 32 and 64-bit integers, size_t, double, bool, std::string, references to wrapped classes, and
  * pointers to them that may be None (%apply SWIGTYPE *OPTIONAL). Integers are anything with
  * __index__, numbers anything with __float__.
  */
@@ -67,6 +67,11 @@ static bool convert(PyObject *object, const char *name, double *value_out) {
   return true;
 }
 
+static bool convert(PyObject *object, const char *name, bool *value_out) {
+  *value_out = object == Py_True;
+  return PyBool_Check(object) || fail(PyExc_TypeError, name, "True or False", object);
+}
+
 static bool convert(PyObject *object, const char *name, std::string *value_out) {
   Py_ssize_t length = 0;
   const char *text = PyUnicode_Check(object) ? PyUnicode_AsUTF8AndSize(object, &length) : nullptr;
@@ -119,6 +124,7 @@ static bool convert(PyObject *object, const char *name, swig_type_info *type, bo
 %argument(int64_t)
 %argument(size_t)
 %argument(double)
+%argument(bool)
 
 %typemap(in) const std::string & (std::string text) {
   if (!arguments::convert($input, "$1_name", &text)) SWIG_fail;

@@ -22,6 +22,7 @@
 %include "arguments.i"
 %include "buffers.i"
 %include "gil.i"
+%include "callbacks.i"
 %include "lifetime.i"
 %include "keywords.i"
 
@@ -42,6 +43,7 @@
 %gil_when_blocking(hwsim::device::wait_pending)
 
 %gil_when_blocking(hwsim::stream::read)
+%gil_when_blocking(hwsim::device::program_firmware)
 
 /* Never blocks: a critical section of the device, short by the library's own rule. */
 %initialise_once(hwsim::device::device)
@@ -57,6 +59,8 @@
 %gil_hold(hwsim::device::now_ns)
 %gil_hold(hwsim::device::advance)
 %gil_hold(hwsim::device::signal)
+%gil_hold(hwsim::device::firmware_version)
+%gil_hold(hwsim::device::clear_calibration)
 %gil_hold(hwsim::device::inject)
 %gil_hold(hwsim::device::clear_faults)
 %initialise_once(hwsim::stream::stream)
@@ -72,8 +76,8 @@
 %gil_hold(hwsim::find_register)
 %gil_hold(register_map)
 
-/* The default, release, for what takes as long as its data: hwsim::list_devices, and
- * device::set_signal, which copies a table of any length. */
+/* The default, release, for what takes as long as its data: hwsim::list_devices, check_firmware,
+ * device::set_signal (copies a table of any length) and device::calibrate (computes). */
 
 /* -------------------------------------------------------------------------------- conversions -- */
 
@@ -114,6 +118,9 @@ static bool seconds_to_ns(PyObject *object, const char *name, const char *what, 
 %buffer_in(uint32_t, (const uint32_t *channels, size_t channel_count))
 %buffer_out(uint32_t, (uint32_t *values, size_t count))
 %buffer_in(double, (const double *table_v, size_t table_length))
+%buffer_in(uint8_t, (const uint8_t *image, size_t size))
+%buffer_out(double, (double *inl, size_t inl_size))
+%buffer_out(double, (double *dnl, size_t dnl_size))
 %typemap(in) (hwsim_format format, void *out, size_t values) (buffers::lock buffer) {
   if (!buffer.acquire($input, true, "$2_name")) SWIG_fail;
   if (buffer.holds<int16_t>())
@@ -155,6 +162,26 @@ static bool seconds_to_ns(PyObject *object, const char *name, const char *what, 
   $result = Py_BuildValue("(KKKN)", static_cast<unsigned long long>($1.available),
                           static_cast<unsigned long long>($1.read),
                           static_cast<unsigned long long>($1.lost), PyBool_FromLong($1.running));
+}
+%typemap(out) hwsim_calibration {
+  $result = Py_BuildValue("(dddddddddIdd)", $1.amplitude_v, $1.offset_v, $1.phase_turns, $1.cycles,
+                          $1.gain_error, $1.sinad_db, $1.enob, $1.inl_lsb, $1.dnl_lsb,
+                          $1.missing_codes, $1.reference_v, $1.overdrive_v);
+}
+%fragment("progress", "header") %{
+static int report_progress(void *callable, uint64_t done, uint64_t total) {
+  return !callbacks::call(static_cast<PyObject *>(callable), "(KK)",
+                          static_cast<unsigned long long>(done),
+                          static_cast<unsigned long long>(total));
+}
+%}
+%typemap(in, fragment="progress") const hwsim_progress *progress (hwsim_progress local) {
+  if (!callbacks::check($input, "$1_name")) SWIG_fail;
+  local = {report_progress, $input};
+  $1 = $input == Py_None ? nullptr : &local;
+}
+%typemap(argout) const hwsim_progress *progress {
+  if (PyErr_Occurred()) SWIG_fail;
 }
 %fragment("as_object", "header") %{
 static PyObject *as_object(const hwsim_register &entry) {
@@ -202,6 +229,9 @@ template <class Entry> static PyObject *as_list(const std::vector<Entry> &entrie
 %rename(_signal) hwsim::device::signal;
 %rename(_set_signal) hwsim::device::set_signal;
 %rename(_read_voltage) hwsim::device::read_voltage;
+%rename(_calibrate) hwsim::device::calibrate;
+%rename(_program_firmware) hwsim::device::program_firmware;
+%rename(_firmware_version) hwsim::device::firmware_version;
 %rename(_inject) hwsim::device::inject;
 %rename(_is_cancelled) hwsim::cancel_token::is_cancelled;
 %rename(CancelToken) hwsim::cancel_token;
@@ -260,8 +290,24 @@ public:
   double read_voltage(uint32_t channel, hwsim::timeout limit = {},
                       const hwsim::cancel_token *cancel = nullptr);
   void clear_faults();
+  void clear_calibration(uint32_t channel);
+  uint32_t firmware_version() const;
 
   %extend {
+    hwsim_calibration calibrate(uint32_t channel, uint64_t samples, double *inl, size_t inl_size,
+                                double *dnl, size_t dnl_size, hwsim::timeout limit,
+                                const hwsim::cancel_token *cancel, const hwsim_progress *progress) {
+      if (inl_size != HWSIM_CODES || dnl_size != HWSIM_CODES)
+        throw std::invalid_argument("inl and dnl must hold 65536 values each");
+      return hwsim::calibrate(*$self, channel, samples, inl, dnl, limit, cancel, progress);
+    }
+    void program_firmware(const uint8_t *image, size_t size, bool verify, uint32_t retries,
+                          bool exclusive, hwsim::timeout limit, const hwsim::cancel_token *cancel,
+                          const hwsim_progress *progress) {
+      const hwsim_firmware_options options = {verify, retries, exclusive};
+      hwsim::program_firmware(*$self, image, size, options, limit, cancel, progress);
+    }
+
     uint32_t get_item(uint32_t address) { return $self->read_register(address); }
     void set_item(uint32_t address, uint32_t value) { $self->write_register(address, value); }
 
@@ -319,6 +365,10 @@ std::vector<hwsim_listing> list_devices();
 } // namespace hwsim
 
 %inline %{
+uint32_t check_firmware(const uint8_t *image, size_t size) {
+  return hwsim::check_firmware(image, size);
+}
+
 std::vector<hwsim_register> register_map() {
   size_t count = 0;
   const hwsim_register *map = hwsim_register_map(&count);

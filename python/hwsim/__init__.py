@@ -12,14 +12,16 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import NamedTuple
 
-from hwsim import _native, errors, gil
-from hwsim.device import CancelToken, Device, Register, Registers, Signal
+from hwsim import _native, errors, firmware, gil
+from hwsim.device import Calibration, CancelToken, Device, Signal
 from hwsim.errors import HwsimError
+from hwsim.registers import Register, Registers
 from hwsim.stream import Block, Stream
 
 __version__ = version("hwsim")
 __all__ = [
     "Block",
+    "Calibration",
     "CancelToken",
     "Device",
     "DeviceInfo",
@@ -29,6 +31,7 @@ __all__ = [
     "Signal",
     "Stream",
     "errors",
+    "firmware",
     "gil",
     "list_devices",
     "open",

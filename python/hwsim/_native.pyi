@@ -1,4 +1,5 @@
 # The native module that interface/hwsim.i generates. device.py completes what begins with "_".
+from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -109,6 +110,31 @@ class Device:
     def _read_voltage(
         self, channel: int, limit: float | None = None, cancel: CancelToken | None = None
     ) -> float: ...
+    def clear_calibration(self, channel: int) -> None:
+        """Takes the correction of a channel away again."""
+    def _calibrate(
+        self,
+        channel: int,
+        samples: int,
+        inl: npt.NDArray[np.float64],
+        dnl: npt.NDArray[np.float64],
+        limit: float | None,
+        cancel: CancelToken | None,
+        progress: Callable[[int, int], object] | None,
+    ) -> tuple[
+        float, float, float, float, float, float, float, float, float, int, float, float
+    ]: ...
+    def _program_firmware(
+        self,
+        image: object,
+        verify: bool,
+        retries: int,
+        exclusive: bool,
+        limit: float | None,
+        cancel: CancelToken | None,
+        progress: Callable[[int, int], object] | None,
+    ) -> None: ...
+    def _firmware_version(self) -> int: ...
     def _inject(
         self,
         kind: str,
@@ -140,6 +166,7 @@ class Stream:
         self, out: Any, limit: float | None = None, cancel: CancelToken | None = None
     ) -> tuple[int, int, int]: ...
 
+def check_firmware(image: object) -> int: ...
 def find_register(name: str) -> _Register: ...
 def register_map() -> list[_Register]: ...
 def list_devices() -> list[tuple[str, bool]]: ...

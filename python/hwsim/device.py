@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, get_args
+from typing import Literal, NoReturn, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, signals
+from hwsim.registers import Registers, as_uint32
 from hwsim.stream import Overrun, SampleType, Stream
 
 log = logging.getLogger("hwsim")
@@ -26,7 +27,7 @@ WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)  # in the order of hwsim_wa
 GENERATED: dict[str, Waveform] = {name: name for name in WAVEFORMS if "table" not in name}
 FaultKind = Literal[
     "timeout", "bus", "crc", "busy", "disconnect", "reconnect", "stuck", "spike",
-    "overrun", "firmware", "memory", "internal", "foreign",
+    "overrun", "firmware", "memory", "internal", "foreign", "power", "corrupt",
 ]  # fmt: skip
 
 
@@ -81,67 +82,44 @@ class Signal:
     range: float
 
 
-class Register:
-    """One register of a device.
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A converter's errors as :meth:`Device.calibrate` measured them.
 
     Attributes:
-        name: Such as ``"CONTROL"``.
-        address: In bytes; a multiple of 4.
-        access: ``"RW"``, ``"RO"``, ``"WO"``, ``"W1C"`` (write 1 to clear) or ``"RC"`` (reading
-            clears).
-        reset_value: Its value at power-on and after a reset.
-        writable: Mask of the bits that a write can change.
-        description: What it is for.
+        amplitude: Of the reference as measured, in volts: the sine fit.
+        offset: ... its offset, in volts.
+        phase: ... its phase at the first sample, in turns.
+        cycles: ... in the whole record.
+        gain_error: The amplitude against the reference's, relative.
+        sinad: Signal to noise and distortion, in dB.
+        enob: Effective number of bits.
+        inl_max: Largest integral non-linearity, in codes (LSB), terminal-based.
+        dnl_max: Largest differential non-linearity, in codes (LSB).
+        missing_codes: How many codes have a DNL of -0.9 or less.
+        reference: Amplitude of the reference in the sine fit, in volts.
+        overdrive: ... in the histogram.
+        inl: INL at the transition from code ``k - 32769`` to ``k - 32768``, shape ``(65536,)``.
+        dnl: DNL of code ``k - 32768``, shape ``(65536,)``.
     """
 
-    __slots__ = ("_device", "access", "address", "description", "name", "reset_value", "writable")
-
-    def __init__(self, device: Device, entry: tuple[str, int, str, int, int, str]) -> None:
-        self._device = device
-        (
-            self.name,
-            self.address,
-            self.access,
-            self.reset_value,
-            self.writable,
-            self.description,
-        ) = entry
-
-    def read(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> int:
-        """Reads the register; see :meth:`Device.read_register`."""
-        return self._device.read_register(self.address, timeout=timeout, cancel=cancel)
-
-    def write(
-        self, value: int, *, timeout: float | None = None, cancel: CancelToken | None = None
-    ) -> None:
-        """Writes the register; see :meth:`Device.write_register`."""
-        self._device.write_register(self.address, value, timeout=timeout, cancel=cancel)
-
-    def __repr__(self) -> str:
-        return f"<hwsim.Register {self.name} at 0x{self.address:02X}, {self.access}>"
-
-
-class Registers(Mapping[str, Register]):
-    """The registers of a device by name, in the order of their addresses."""
-
-    _map: Mapping[str, tuple[str, int, str, int, int, str]] = {
-        entry[0]: entry for entry in _native.register_map()
-    }
-
-    def __init__(self, device: Device) -> None:
-        self._device = device
-
-    def __getitem__(self, name: str) -> Register:
-        return Register(self._device, self._map.get(name) or _native.find_register(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._map)
-
-    def __len__(self) -> int:
-        return len(self._map)
-
-    def __repr__(self) -> str:
-        return f"<hwsim.Registers of {self._device.name!r}: {', '.join(self)}>"
+    amplitude: float
+    offset: float
+    phase: float
+    cycles: float
+    gain_error: float
+    sinad: float
+    enob: float
+    inl_max: float
+    dnl_max: float
+    missing_codes: int
+    reference: float
+    overdrive: float
+    inl: npt.NDArray[np.float64] = field(repr=False)
+    dnl: npt.NDArray[np.float64] = field(repr=False)
 
 
 class Device(_native.Device):
@@ -310,8 +288,8 @@ class Device(_native.Device):
         Raises:
             AddressError: One of them does not exist; nothing is read.
         """
-        if not hasattr(count, "__index__") or not 1 <= count <= len(Registers._map):
-            highest = len(Registers._map)
+        if not hasattr(count, "__index__") or not 1 <= count <= Registers.count:
+            highest = Registers.count
             raise ValueError(f"count must be an integer from 1 to {highest}, got {count!r}")
         values = np.empty(count, dtype=np.uint32)
         self._read_block(address, values, timeout, cancel)
@@ -336,7 +314,7 @@ class Device(_native.Device):
         Raises:
             AddressError: One of them does not exist; nothing is written.
         """
-        self._write_block(address, _as_uint32(values), timeout, cancel)
+        self._write_block(address, as_uint32(values), timeout, cancel)
 
     def update_register(
         self,
@@ -491,6 +469,80 @@ class Device(_native.Device):
         waveform, *values = self._signal(channel)
         return Signal(WAVEFORMS[waveform], *values)
 
+    # -------------------------------------------------------------------- long operations
+
+    def calibrate(
+        self,
+        channel: int,
+        *,
+        samples: int = 2**22,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Calibration:
+        """Measures the converter of a channel, and corrects it from then on.
+
+        Instead of the connected signal the converter measures a reference sine, for a
+        four-parameter sine fit and a sine-wave histogram (IEEE Std 1241). CPU-heavy: it computes
+        for a second or so with the GIL released. Streams that run already are not corrected.
+
+        Args:
+            channel: From 0.
+            samples: Of each test, 2**18 to 2**26. The DNL of a single code is uncertain by about
+                ``(2**17 / samples) ** 0.5``.
+            progress: Called as ``progress(done, total)`` on this thread, at most every 20 ms; an
+                exception it raises ends the calibration and reaches the caller.
+            timeout: In seconds; None: no limit.
+            cancel: A token that stops it, within 10 ms.
+
+        Raises:
+            StateError: The converter saturates at every reference.
+            HwsimError: It was stopped; nothing has been corrected.
+        """
+        inl, dnl = np.empty(65536), np.empty(65536)
+        result = self._calibrate(channel, samples, inl, dnl, timeout, cancel, progress)
+        log.debug("%s: channel %d calibrated", self.name, channel)
+        return Calibration(*result, inl=inl, dnl=dnl)
+
+    def program_firmware(
+        self,
+        image: bytes | bytearray | memoryview,
+        *,
+        progress: Progress | None = None,
+        verify: bool = True,
+        retries: int = 3,
+        exclusive: bool = False,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Programs a firmware image; the device runs it from the end of the call on.
+
+        It goes page by page into the bank that does not run, and is committed when all of it is
+        right. Whatever ends it before that, the old firmware keeps running, also after a cut of the
+        power.
+
+        Args:
+            image: See :func:`hwsim.firmware.build_image`.
+            progress: As of :meth:`calibrate`; counts pages.
+            verify: Read each page back.
+            retries: How often a page that differs is written again.
+            exclusive: Other operations meanwhile raise DeviceBusy; otherwise they take turns.
+            timeout: In seconds, for the whole; None: the device's for each page's operations.
+            cancel: A token that stops it.
+
+        Raises:
+            FirmwareError: The image is bad, or older than what runs (nothing has been erased then);
+                or a page differs after all retries.
+            DeviceBusy: The device is being programmed already.
+        """
+        self._program_firmware(image, verify, retries, exclusive, timeout, cancel, progress)
+        log.debug("%s: runs firmware 0x%08X", self.name, self.firmware_version)
+
+    @property
+    def firmware_version(self) -> int:
+        """Version of the firmware that runs: major << 16 | minor."""
+        return self._firmware_version()
+
     # ----------------------------------------------------------------------------- faults
 
     def inject(
@@ -512,7 +564,8 @@ class Device(_native.Device):
                 ``firmware``, ``memory`` and ``internal`` make an operation fail with that error;
                 ``disconnect`` lasts until ``reconnect`` (both happen at once unless ``at`` or
                 ``probability`` is given); ``spike`` takes longer; ``stuck`` falsifies what is read;
-                ``foreign`` throws a C++ exception that nobody knows.
+                ``foreign`` throws a C++ exception that nobody knows; ``power`` is a disconnect in
+                the middle of a write, and ``corrupt`` writes a page of firmware wrong.
             at: The first operation that it can hit, counted by :attr:`transactions` from 1; None:
                 the next one.
             count: How many operations it can hit, from ``at`` on, 0: without end. Default: 1, but
@@ -542,20 +595,3 @@ class Device(_native.Device):
             value,
         )
         log.debug("%s: fault injected: %s", self.name, kind)
-
-
-def _as_uint32(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
-    array: npt.NDArray[Any] = np.asarray(values)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"values must be one-dimensional and not empty, got shape {array.shape}")
-    if array.dtype.kind not in "iu" and not (array.dtype == object and _all_integers(array)):
-        raise TypeError(f"values must be integers, got dtype {array.dtype}")
-    lowest, highest = int(array.min()), int(array.max())
-    if lowest < 0 or highest > 0xFFFFFFFF:
-        wrong = lowest if lowest < 0 else highest
-        raise ValueError(f"values must be from 0 to 4294967295, got {wrong}")
-    return np.ascontiguousarray(array, dtype=np.uint32)
-
-
-def _all_integers(array: npt.NDArray[Any]) -> bool:
-    return all(isinstance(item, int) for item in array)

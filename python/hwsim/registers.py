@@ -1,0 +1,96 @@
+"""The registers of a device by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsim import _native
+
+if TYPE_CHECKING:
+    from hwsim.device import CancelToken, Device
+
+
+class Register:
+    """One register of a device.
+
+    Attributes:
+        name: Such as ``"CONTROL"``.
+        address: In bytes; a multiple of 4.
+        access: ``"RW"``, ``"RO"``, ``"WO"``, ``"W1C"`` (write 1 to clear) or ``"RC"`` (reading
+            clears).
+        reset_value: Its value at power-on and after a reset.
+        writable: Mask of the bits that a write can change.
+        description: What it is for.
+    """
+
+    __slots__ = ("_device", "access", "address", "description", "name", "reset_value", "writable")
+
+    def __init__(self, device: Device, entry: tuple[str, int, str, int, int, str]) -> None:
+        self._device = device
+        (
+            self.name,
+            self.address,
+            self.access,
+            self.reset_value,
+            self.writable,
+            self.description,
+        ) = entry
+
+    def read(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> int:
+        """Reads the register; see :meth:`Device.read_register`."""
+        return self._device.read_register(self.address, timeout=timeout, cancel=cancel)
+
+    def write(
+        self, value: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        """Writes the register; see :meth:`Device.write_register`."""
+        self._device.write_register(self.address, value, timeout=timeout, cancel=cancel)
+
+    def __repr__(self) -> str:
+        return f"<hwsim.Register {self.name} at 0x{self.address:02X}, {self.access}>"
+
+
+class Registers(Mapping[str, Register]):
+    """The registers of a device by name, in the order of their addresses."""
+
+    _map: Mapping[str, tuple[str, int, str, int, int, str]] = {
+        entry[0]: entry for entry in _native.register_map()
+    }
+    count = len(_map)
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def __getitem__(self, name: str) -> Register:
+        return Register(self._device, self._map.get(name) or _native.find_register(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._map)
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def __repr__(self) -> str:
+        return f"<hwsim.Registers of {self._device.name!r}: {', '.join(self)}>"
+
+
+def as_uint32(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
+    """Checks and converts the values of a block of registers."""
+    array: npt.NDArray[Any] = np.asarray(values)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"values must be one-dimensional and not empty, got shape {array.shape}")
+    if array.dtype.kind not in "iu" and not (array.dtype == object and _all_integers(array)):
+        raise TypeError(f"values must be integers, got dtype {array.dtype}")
+    lowest, highest = int(array.min()), int(array.max())
+    if lowest < 0 or highest > 0xFFFFFFFF:
+        wrong = lowest if lowest < 0 else highest
+        raise ValueError(f"values must be from 0 to 4294967295, got {wrong}")
+    return np.ascontiguousarray(array, dtype=np.uint32)
+
+
+def _all_integers(array: npt.NDArray[Any]) -> bool:
+    return all(isinstance(item, int) for item in array)
