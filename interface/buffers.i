@@ -55,7 +55,7 @@ public:
   /* Whether it holds numbers of this kind and size, in the machine's byte order. */
   template <class T> bool holds() const {
     const char *format = view_.format ? view_.format : "B";
-    const char *code = *format == '@' || *format == '=' ? format + 1 : format;
+    const char *code = *format && std::strchr(native_orders(), *format) ? format + 1 : format;
     const char *codes = std::is_floating_point<T>::value ? "efd"
                         : std::is_signed<T>::value       ? "bhilqn"
                                                          : "BHILQN";
@@ -79,6 +79,11 @@ public:
   size_t count() const { return static_cast<size_t>(view_.len / view_.itemsize); }
 
 private:
+  static const char *native_orders() {
+    static const uint16_t probe = 1;
+    return *reinterpret_cast<const uint8_t *>(&probe) ? "@=<" : "@=>!";
+  }
+
   Py_buffer view_;
 };
 

@@ -44,6 +44,8 @@ static bool follows_real_time(const hwsim_device *device) {
 }
 
 int64_t clock_now(const hwsim_device *device) {
+  if (device->closed)
+    return device->closed_ns;
   if (!follows_real_time(device))
     return device->clock_ns;
   int64_t elapsed = clock_monotonic_ns() - device->epoch_ns;

@@ -115,9 +115,11 @@ void hwsim_device_close(hwsim_device *device) {
     return;
   pthread_mutex_lock(&device->mutex);
   bool was_open = !device->closed;
-  device->closed = true;
-  if (was_open)
-    bus_settle(device, clock_now(device)); /* what was done in time keeps its result */
+  if (was_open) {
+    device->closed_ns = clock_now(device);
+    device->closed = true;
+    bus_settle(device, device->closed_ns); /* what was done in time keeps its result */
+  }
   bus_abort_all(device, HWSIM_ECLOSED);
   pthread_mutex_unlock(&device->mutex);
   if (was_open)

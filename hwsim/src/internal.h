@@ -262,7 +262,8 @@ struct hwsim_device {
   flash *flash;                /* NULL: never programmed */
   uint32_t firmware_version;   /* that runs */
   int64_t timeout_ns;
-  int64_t clock_ns; /* of a virtual or manual clock */
+  int64_t clock_ns;  /* of a virtual or manual clock */
+  int64_t closed_ns; /* when the clock stopped */
   uint64_t transactions;
   uint32_t pending;
   op_list queue; /* on the bus, in order */

@@ -288,8 +288,11 @@ static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
     return OP_ARMED;
   if (at_ns <= base->start_ns) {
     drop_overdue(stream, at_ns);
-    if (stream->gap && stream->overrun == HWSIM_OVERRUN_ERROR)
+    if (stream->gap && stream->overrun == HWSIM_OVERRUN_ERROR) {
+      self->block.lost = stream->gap;
+      stream->gap = 0; /* told */
       return HWSIM_EOVERRUN;
+    }
   }
   uint64_t left = stream->end > stream->position ? stream->end - stream->position : 0;
   uint64_t wanted = self->count < left ? self->count : left;
@@ -304,19 +307,18 @@ static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
 }
 
 /* After a failure: what was there already, without taking it. Mutex not held. */
-static void look(read_op *self, hwsim_error error) {
+static void look(read_op *self) {
   hwsim_stream *stream = self->stream;
   hwsim_device *device = stream->device;
-  self->block = (hwsim_block){0};
+  self->block.count = 0;
   if (device_is_forked(device) || device_lock_any(device, "read"))
     return;
-  uint64_t there = available(stream, clock_now(device));
+  int64_t now_ns = clock_now(device);
+  if (!first_reader(stream))
+    drop_overdue(stream, now_ns);
+  uint64_t there = available(stream, now_ns);
   self->block.first_index = stream->position;
   self->block.count = (size_t)(there < self->count ? there : self->count);
-  if (error == HWSIM_EOVERRUN) {
-    self->block.lost = stream->gap;
-    stream->gap = 0; /* told */
-  }
   device_unlock(device);
 }
 
@@ -346,11 +348,13 @@ static hwsim_error resolve_timeout(const read_op *self, hwsim_call *call) {
   hwsim_error error = device_lock_any(device, "read");
   if (error)
     return error;
-  uint64_t last = stream->position + self->count;
+  int64_t now_ns = clock_now(device);
+  uint64_t dropped = first_reader(stream) ? 0 : overdue(stream, now_ns);
+  uint64_t last = stream->position + dropped + self->count;
   for (const op *other = device->armed.first; other; other = other->next)
     if (other->apply == apply_read && ((const read_op *)other)->stream == stream)
       last += ((const read_op *)other)->count;
-  int64_t now_ns = clock_now(device), due_ns = time_of(stream, last);
+  int64_t due_ns = time_of(stream, last);
   call->timeout_ns = add_saturated(device->timeout_ns, due_ns > now_ns ? due_ns - now_ns : 0);
   device_unlock(device);
   return HWSIM_OK;
@@ -371,7 +375,7 @@ hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t 
   if (!error)
     error = bus_run_armed(stream->device, &self.base, &options);
   if (error) {
-    look(&self, error);
+    look(&self);
     if (self.block.lost)
       error_set(error, name, "read",
                 "%llu samples were lost: they were not read in time; read more often, or use a "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, SupportsFloat, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -108,10 +108,14 @@ class Stream(_native.Stream):
     ) -> None:
         _choose("overrun", overrun, get_args(Overrun))
         _choose("dtype", dtype, get_args(SampleType))
+        if not isinstance(channels, Iterable):
+            raise TypeError(f"channels must be a sequence of integers, got {channels!r}")
         numbers = [_integer("channels", channel, 0, 63) for channel in channels]
         self.block = _integer("block", block, 1, 2**40)
         if buffer is None:
-            buffer = max(int(rate_hz) if np.isfinite(rate_hz) else 1, 16 * self.block)
+            buffer = 16 * self.block
+            if isinstance(rate_hz, SupportsFloat) and 0 < float(rate_hz) <= 1e9:
+                buffer = max(buffer, int(rate_hz))
         if total is not None:
             total = _integer("total", total, 1, 2**62)
         super().__init__(
@@ -181,7 +185,8 @@ class Stream(_native.Stream):
 
         Raises:
             HwsimError: Nothing has been read. The samples that were there already are in
-                ``error.partial``, a :class:`Block`; the next read gives them again.
+                ``error.partial``, a :class:`Block`; the next read gives them again, as far as they
+                fit into the stream's buffer.
             Overrun: Samples were lost; ``error.partial.lost`` tells how many. The next read goes on
                 behind the gap. (Not with ``overrun="skip"``: the block has the number.)
         """
@@ -189,10 +194,11 @@ class Stream(_native.Stream):
             n = self.block if n is None else _integer("n", n, 1, 2**40)
             out = np.empty((n, len(self.channels)), dtype=self.dtype)
         else:
-            shape = (len(out) if n is None else n, len(self.channels))
-            if not isinstance(out, np.ndarray) or out.shape != shape:
-                given = f"shape {out.shape}" if isinstance(out, np.ndarray) else repr(out)
-                raise ValueError(f"out must be an array of shape {shape}, got {given}")
+            if not isinstance(out, np.ndarray):
+                raise TypeError(f"out must be an array, got {out!r}")
+            shape = (len(out) if n is None and out.ndim else n, len(self.channels))
+            if out.shape != shape:
+                raise ValueError(f"out must have the shape {shape}, got {out.shape}")
         try:
             span = self.read_into(out, timeout=timeout, cancel=cancel)
         except HwsimError as error:

@@ -209,7 +209,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_list(size_t *count_out,
 
 /* ------------------------------------------------------------------------------------- clock -- */
 
-/* Device time since open. Errors: EFORKED. */
+/* Device time since open; it stops at close. Errors: EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_now(hwsim_device *device, int64_t *now_ns_out);
 /* Moves a manual clock on; what is due by then takes effect, in order. Errors: ESTATE (another
  * clock), EINVALID (negative, or past INT64_MAX), ECLOSED, EFORKED. */
