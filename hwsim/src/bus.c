@@ -182,21 +182,6 @@ static hwsim_error append(hwsim_device *device, op *self) {
   return HWSIM_OK;
 }
 
-/* Waits for the end of an operation on the timeline. Mutex held on entry, not on exit. */
-static hwsim_error await_end(hwsim_device *device, op *self) {
-  if (self->list) {
-    hwsim_device_retain(device); /* its owner may free it meanwhile */
-    hwsim_error error = clock_wait(device, self);
-    if (error)
-      return error; /* in a forked child: the device is the parent's, leave it alone */
-    device_unlock(device);
-    hwsim_device_free(device);
-  } else {
-    device_unlock(device);
-  }
-  return self->result;
-}
-
 static hwsim_error describe(const hwsim_device *device, const op *self, hwsim_error code) {
   const char *name = device->config.name;
   if (code == HWSIM_EBUSY && !self->fault)
@@ -235,12 +220,19 @@ static hwsim_error run(hwsim_device *device, op *self, const hwsim_call *call,
     error = HWSIM_ECANCELLED;
   else
     error = start(device, self);
-  if (error)
+  bool waits = !error && self->list;
+  if (waits) {
+    hwsim_device_retain(device); /* its owner may free it meanwhile */
+    error = clock_wait(device, self);
+  }
+  if (error != HWSIM_EFORKED) /* otherwise this is a forked child, and the device is the parent's */
     device_unlock(device);
-  else
-    error = await_end(device, self);
+  if (!error)
+    error = self->result;
   if (error)
     describe(device, self, error);
+  if (waits)
+    hwsim_device_free(device);
 detach:
   if (cancel)
     cancel_detach(cancel, &link);

@@ -311,6 +311,7 @@ hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel, uint64_t sam
     return error_set(HWSIM_EINVALID, device->config.name, name,
                      "samples must be from 262144 to 67108864, got %llu",
                      (unsigned long long)samples);
+  hwsim_device_retain(device); /* its owner may free it meanwhile */
   run *self = calloc(1, sizeof *self);
   double *transition = calloc(HWSIM_CODES, sizeof *transition);
   hwsim_calibration result = {0};
@@ -347,6 +348,7 @@ hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel, uint64_t sam
 done:
   free(transition);
   free(self);
+  hwsim_device_free(device);
   return error;
 }
 

@@ -359,13 +359,14 @@ hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image, size
   error = begin(&self, image);
   if (error)
     return error;
+  hwsim_device_retain(device); /* its owner may free it meanwhile */
   error = program_pages(&self);
-  if (device_is_forked(device)) /* by a hook or the progress callback: the update is the parent's */
-    return error;
   hwsim_error_info info = *hwsim_error_last();
-  if (!device_lock_any(device, operation)) {
+  if (!device_lock_any(device,
+                       operation)) { /* it fails in a forked child: the update is the parent's */
     device->programming = device->exclusive = false;
     device_unlock(device);
   }
+  hwsim_device_free(device);
   return error ? error_restore(&info) : HWSIM_OK;
 }

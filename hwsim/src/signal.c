@@ -214,12 +214,12 @@ hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel, const hwsi
   hwsim_error error = signal_check_channel(device, "read_voltage", channel);
   if (error)
     return error;
+  hwsim_config config = device->config; /* the device may be freed as soon as the wait is over */
   conversion_op self = {.base = {.name = "read_voltage", .apply = apply_conversion, .bytes = 2},
                         .channel = channel};
   error = bus_run(device, &self.base, call);
   if (!error) {
-    const hwsim_config *config = &device->config;
-    signal_plan plan = signal_plan_for(self.source, config->seed, channel, config->sample_rate_hz);
+    signal_plan plan = signal_plan_for(self.source, config.seed, channel, config.sample_rate_hz);
     plan.correction = self.correction;
     int16_t code;
     signal_codes(&plan, self.n, 1, &code);
