@@ -236,6 +236,8 @@ static hwsim_error run(hwsim_device *device, op *self, const hwsim_call *call,
 detach:
   if (cancel)
     cancel_detach(cancel, &link);
+  if (self->entered)
+    clock_end_work(); /* last, because a hook may end the thread: CPython does when it shuts down */
   return error;
 }
 

@@ -211,17 +211,11 @@ hwsim_error clock_wait(hwsim_device *device, op *self) {
     int64_t expected = end == FOREVER ? FOREVER : end - clock_monotonic_ns();
     pthread_mutex_unlock(&device->mutex);
     hooks->enter(hooks->user, expected > 0 ? expected : 0);
+    self->entered = true;
     pthread_mutex_lock(&device->mutex);
   }
   hwsim_error error = wait_for_end(device, self, hooks);
   self->waiter = NULL;
-  if (hooks) {
-    if (!error)
-      pthread_mutex_unlock(&device->mutex);
-    hooks->leave(hooks->user);
-    if (!error)
-      pthread_mutex_lock(&device->mutex);
-  }
   return error;
 }
 

@@ -67,6 +67,7 @@ struct op {
   hwsim_error result;
   int fault; /* hwsim_fault_kind, 0: none */
   waiter *waiter;
+  bool entered; /* hooks->enter has been called, hooks->leave not yet */
 };
 #define OP_ARMED ((hwsim_error) - 1)
 
@@ -98,8 +99,9 @@ extern unsigned fork_generation;
 
 int64_t clock_monotonic_ns(void);
 int64_t clock_now(const hwsim_device *device); /* mutex held */
-/* Until op->list is NULL. Mutex held on entry and exit, released meanwhile. EFORKED: a hook forked,
- * this is the child, and the mutex is not held. */
+/* Until op->list is NULL. Mutex held on entry and exit, released meanwhile. Where it sets
+ * op->entered, the caller must end with clock_end_work(). EFORKED: a hook forked, this is the
+ * child, and the mutex is not held. */
 hwsim_error clock_wait(hwsim_device *device, op *self);
 void clock_wake(op *self);                   /* mutex held */
 int64_t add_saturated(int64_t a, int64_t b); /* both from 0 */

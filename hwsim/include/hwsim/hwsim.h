@@ -113,7 +113,8 @@ typedef struct hwsim_call {
 typedef struct hwsim_hooks {
   /* A wait begins. expected_ns: the real time it will take at most, INT64_MAX if unknown. */
   void (*enter)(void *user, int64_t expected_ns);
-  /* The wait has ended. One call for each enter. */
+  /* The wait has ended. One call for each enter, the last thing that the library does in the call:
+   * it may end the thread (pthread_exit). What hwsim_error_last() says must survive it. */
   void (*leave)(void *user);
   /* Called about every 50 ms during a wait; nonzero ends it with ECANCELLED. May be NULL. It is
    * read after enter, so that enter may decide. */
