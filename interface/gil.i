@@ -19,7 +19,7 @@
  *                                   leave(void *user), int poll(void *user), and user
  *   #define GIL_INSTALL_HOOKS(hooks)
  *
- * The library calls enter and leave around each wait, and poll (if not null) about every 50 ms in
+ * The library calls enter and leave around each wait (they may be nested), and poll (if not null) about every 50 ms in
  * it; poll's nonzero result must end the call. Without GIL_HOOKS there is only release and hold.
  *
  * At run time, gil_set_policy() overrides what is declared, for demonstrations and tests.
@@ -106,7 +106,9 @@ private:
 #ifdef GIL_HOOKS
   static void enter(void *user, int64_t expected_ns) {
     guard *self = static_cast<guard *>(user);
-    if (self->mode_ == when_blocking && expected_ns > GIL_THRESHOLD_NS && !self->raised_)
+    self->depth_++;
+    bool worth_it = expected_ns > GIL_THRESHOLD_NS && !self->raised_;
+    if (self->mode_ == when_blocking && !self->state_ && worth_it)
       self->let_go();
     /* Python runs signal handlers on its main thread only. */
     self->hooks_.poll = PyThread_get_thread_ident() == main_thread ? poll : nullptr;
@@ -114,7 +116,7 @@ private:
 
   static void leave(void *user) {
     guard *self = static_cast<guard *>(user);
-    if (self->mode_ == when_blocking)
+    if (--self->depth_ == 0 && self->mode_ == when_blocking)
       self->take_back();
   }
 
@@ -133,6 +135,7 @@ private:
   GIL_HOOKS hooks_;
   const GIL_HOOKS *before_;
   bool installed_ = false;
+  int depth_ = 0; /* of waits that are part of a longer operation */
 #endif
   mode mode_ = hold;
   bool raised_ = false;

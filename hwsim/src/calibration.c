@@ -11,6 +11,7 @@
 
 #define PI 3.14159265358979323846
 #define LAST_CODE (HWSIM_CODES - 1)
+#define REPORT_NS 20000000
 enum { PIECE = 16384, FIT_PASSES = 4, PASSES = FIT_PASSES + 2 };
 
 struct code_correction {
@@ -325,13 +326,14 @@ hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel, uint64_t sam
   error = prepare(self, name);
   if (error)
     goto done;
-  error = long_operation_begin(&self->operation, device, name, PASSES * samples, call, progress);
+  error = long_operation_begin(&self->operation, device, name, PASSES * samples, REPORT_NS, call,
+                               progress);
   if (error)
     goto done;
   error = fit_sine(self, &result);
   if (!error)
     error = count_codes(self, &result);
-  long_operation_end();
+  long_operation_end(&self->operation, !error);
   if (error)
     goto done;
   linearity(self, &result, transition);

@@ -182,7 +182,10 @@ hwsim_error hwsim_fault_clear(hwsim_device *device) {
   hwsim_error error = device_lock_any(device, "clear_faults");
   if (error)
     return error;
+  int64_t now_ns = clock_now(device);
+  bus_settle(device, now_ns);
   faults_free(device);
+  bus_ask_armed(device, now_ns); /* what stuck bits have hidden can be seen now */
   device_unlock(device);
   return HWSIM_OK;
 }

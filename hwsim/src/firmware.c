@@ -215,34 +215,26 @@ typedef struct update {
   const uint8_t *payload;
   bank *bank;
   const hwsim_firmware_options *options;
-  const hwsim_call *call;
-  const hwsim_progress *progress;
-  int64_t deadline_ns;
+  long_operation operation;
 } update;
 
-/* What is left of the call's time, or the device's default for one operation. */
+/* With what is left of the call's time, or the device's default for one operation. */
 static hwsim_error run_page(update *self, page_op *page) {
-  hwsim_call call = {.timeout_ns = HWSIM_TIMEOUT_DEFAULT,
-                     .cancel = self->call ? self->call->cancel : NULL};
-  if (self->deadline_ns != FOREVER) {
+  const long_operation *whole = &self->operation;
+  hwsim_call call = {.timeout_ns = whole->timeout_ns, .cancel = whole->cancel};
+  if (whole->deadline_ns != FOREVER) {
     int64_t now_ns;
     hwsim_error error = hwsim_clock_now(self->device, &now_ns);
     if (error)
       return error;
-    call.timeout_ns = self->deadline_ns > now_ns ? self->deadline_ns - now_ns : 0;
+    call.timeout_ns = whole->deadline_ns > now_ns ? whole->deadline_ns - now_ns : 0;
   }
-  page->base.name = "program_firmware";
+  page->base.name = whole->name;
   page->base.maintenance = true;
   page->bank = self->bank;
-  return bus_run(self->device, &page->base, &call);
-}
-
-static hwsim_error report(const update *self, size_t pages_done, size_t pages) {
-  const hwsim_progress *progress = self->progress;
-  if (!progress || !progress->report || !progress->report(progress->user, pages_done, pages))
-    return HWSIM_OK;
-  return error_set(HWSIM_ECANCELLED, self->device->config.name, "program_firmware", "%s",
-                   hwsim_error_message(HWSIM_ECANCELLED));
+  hwsim_error error = bus_run(self->device, &page->base, &call);
+  bool late = error == HWSIM_ETIMEOUT && whole->deadline_ns != FOREVER && !page->base.fault;
+  return late ? long_operation_late(whole) : error;
 }
 
 static hwsim_error erase_and_write(update *self, size_t offset, size_t size, bool *matches_out) {
@@ -279,22 +271,20 @@ static hwsim_error program_page(update *self, size_t offset, size_t size) {
                              offset / PAGE, self->options->retries);
 }
 
+static size_t page_count(size_t size) { return (size + PAGE - 1) / PAGE; }
+
 static hwsim_error program_pages(update *self) {
-  size_t size = self->bank->size, pages = (size + PAGE - 1) / PAGE;
+  size_t size = self->bank->size, pages = page_count(size);
   for (size_t i = 0; i < pages; i++) {
-    hwsim_error error = report(self, i, pages + 1);
+    hwsim_error error = long_operation_step(&self->operation, i ? 1 : 0);
     if (!error)
       error = program_page(self, i * PAGE, size - i * PAGE < PAGE ? size - i * PAGE : PAGE);
     if (error)
       return error;
   }
-  hwsim_error error = report(self, pages, pages + 1);
   page_op commit = {.base = {.apply = apply_commit, .bytes = 16}};
-  if (!error)
-    error = run_page(self, &commit);
-  if (!error) /* it is done: too late to stop it */
-    (void)report(self, pages + 1, pages + 1);
-  return error;
+  hwsim_error error = long_operation_step(&self->operation, 1);
+  return error ? error : run_page(self, &commit);
 }
 
 /* Takes the bank that does not run. Nothing on it is valid from here on. */
@@ -331,11 +321,18 @@ static hwsim_error begin(update *self, const uint8_t *image) {
   memset(data, 0xFF, size);
   *self->bank =
       (bank){.version = version, .size = size, .crc = read_uint32(image + 16), .data = data};
-  int64_t timeout_ns = self->call ? self->call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
-  self->deadline_ns =
-      timeout_ns == HWSIM_TIMEOUT_DEFAULT ? FOREVER : add_saturated(clock_now(device), timeout_ns);
   device_unlock(device);
   return HWSIM_OK;
+}
+
+/* In a forked child the update is the parent's, and device_lock_any() fails. */
+static void end(update *self) {
+  hwsim_error_info info = *hwsim_error_last();
+  if (!device_lock_any(self->device, self->operation.name)) {
+    self->device->programming = self->device->exclusive = false;
+    device_unlock(self->device);
+  }
+  error_restore(&info);
 }
 
 hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image, size_t size,
@@ -348,25 +345,23 @@ hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image, size
   if (options->retries > 100)
     return error_set(HWSIM_EINVALID, name, operation, "retries must be from 0 to 100, got %u",
                      options->retries);
-  if (call && call->timeout_ns < HWSIM_TIMEOUT_DEFAULT)
-    return error_set(HWSIM_EINVALID, name, operation, "timeout must not be negative, got %g s",
-                     (double)call->timeout_ns / 1e9);
   update self = {.device = device,
                  .payload = (const uint8_t *)image + HWSIM_FIRMWARE_HEADER,
-                 .options = options,
-                 .call = call,
-                 .progress = progress};
-  error = begin(&self, image);
-  if (error)
-    return error;
+                 .options = options};
   hwsim_device_retain(device); /* its owner may free it meanwhile */
-  error = program_pages(&self);
-  hwsim_error_info info = *hwsim_error_last();
-  if (!device_lock_any(device,
-                       operation)) { /* it fails in a forked child: the update is the parent's */
-    device->programming = device->exclusive = false;
-    device_unlock(device);
+  uint64_t steps = page_count(size - HWSIM_FIRMWARE_HEADER) + 1;
+  error = long_operation_begin(&self.operation, device, operation, steps, 0, call, progress);
+  if (error)
+    goto done;
+  error = begin(&self, image);
+  if (!error) {
+    error = program_pages(&self);
+    end(&self);
   }
+  hwsim_error_info info = *hwsim_error_last();
+  long_operation_end(&self.operation, !error);
+  error = error ? error_restore(&info) : HWSIM_OK;
+done:
   hwsim_device_free(device);
-  return error ? error_restore(&info) : HWSIM_OK;
+  return error;
 }

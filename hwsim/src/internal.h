@@ -204,16 +204,19 @@ typedef struct long_operation {
   hwsim_cancel *cancel;
   const hwsim_progress *progress;
   uint64_t done, total;
-  int64_t timeout_ns, deadline_ns, report_at_ns, poll_at_ns;
+  int64_t timeout_ns, deadline_ns, report_every_ns, report_at_ns, poll_at_ns;
   uint64_t device_cancels; /* at its begin */
 } long_operation;
 /* No timeout unless the call has one. After success long_operation_end() must follow. */
 hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, const char *name,
-                                 uint64_t total, const hwsim_call *call,
+                                 uint64_t total, int64_t report_every_ns, const hwsim_call *call,
                                  const hwsim_progress *progress);
-/* `step` more are about to be done: reports, and says whether to go on. No mutex held. */
+/* `step` more have been done: reports, and says whether to go on. No mutex held. */
 hwsim_error long_operation_step(long_operation *self, uint64_t step);
-void long_operation_end(void);
+hwsim_error long_operation_late(const long_operation *self);
+/* Reports the end, if there is one to report. A hook may end the thread here, as in hooks->leave.
+ */
+void long_operation_end(long_operation *self, bool success);
 
 /* ------------------------------------------------------------- calibration.c: corrected converters
  * -- */

@@ -1,10 +1,8 @@
 /* Long operations: what makes them stoppable and observable while they compute. */
 #include "internal.h"
 
-#define REPORT_NS 20000000
-
 hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, const char *name,
-                                 uint64_t total, const hwsim_call *call,
+                                 uint64_t total, int64_t report_every_ns, const hwsim_call *call,
                                  const hwsim_progress *progress) {
   int64_t timeout_ns = call ? call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
   if (timeout_ns < HWSIM_TIMEOUT_DEFAULT)
@@ -15,6 +13,7 @@ hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, con
                            .cancel = call ? call->cancel : NULL,
                            .progress = progress,
                            .total = total,
+                           .report_every_ns = report_every_ns,
                            .timeout_ns = timeout_ns,
                            .deadline_ns = FOREVER};
   hwsim_error error = device_lock(device, name);
@@ -38,7 +37,7 @@ static hwsim_error report(long_operation *self) {
   int64_t now_ns = clock_monotonic_ns();
   if (now_ns < self->report_at_ns && self->done < self->total)
     return HWSIM_OK;
-  self->report_at_ns = now_ns + REPORT_NS;
+  self->report_at_ns = now_ns + self->report_every_ns;
   return self->progress->report(self->progress->user, self->done, self->total)
              ? fail(self, HWSIM_ECANCELLED)
              : HWSIM_OK;
@@ -60,9 +59,18 @@ hwsim_error long_operation_step(long_operation *self, uint64_t step) {
   device_unlock(device);
   if (cancelled)
     return fail(self, HWSIM_ECANCELLED);
-  return late ? error_set(HWSIM_ETIMEOUT, device->config.name, self->name,
-                          "not done within the timeout of %g s", (double)self->timeout_ns / 1e9)
-              : HWSIM_OK;
+  return late ? long_operation_late(self) : HWSIM_OK;
 }
 
-void long_operation_end(void) { clock_end_work(); }
+hwsim_error long_operation_late(const long_operation *self) {
+  return error_set(HWSIM_ETIMEOUT, self->device->config.name, self->name,
+                   "not done within the timeout of %g s", (double)self->timeout_ns / 1e9);
+}
+
+void long_operation_end(long_operation *self, bool success) {
+  if (success && self->done < self->total) {
+    self->done = self->total;
+    (void)report(self); /* it is done: too late to stop it */
+  }
+  clock_end_work();
+}

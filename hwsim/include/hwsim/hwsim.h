@@ -111,7 +111,8 @@ typedef struct hwsim_call {
  * The library calls them on the waiting thread and holds no lock meanwhile; they may call back into
  * the library. They must return normally (no exception, no longjmp). */
 typedef struct hwsim_hooks {
-  /* A wait begins. expected_ns: the real time it will take at most, INT64_MAX if unknown. */
+  /* A wait, or work for long, begins; one may be nested in another. expected_ns: the real time it
+   * will take at most, INT64_MAX if unknown. */
   void (*enter)(void *user, int64_t expected_ns);
   /* The wait has ended. One call for each enter, the last thing that the library does in the call:
    * it may end the thread (pthread_exit). What hwsim_error_last() says must survive it. */
@@ -433,7 +434,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsi
 /* ----------------------------------------------------------------------------- long operations --
  */
 
-/* Told how far a long operation is: `done` of `total`, at most every 20 ms and at its end. It is
+/* Told how far a long operation is: `done` of `total` (calibration: at most every 20 ms). It is
  * called on the calling thread with no lock held, and may call back into the library. Nonzero stops
  * the operation, with ECANCELLED. */
 typedef struct hwsim_progress {
