@@ -2,8 +2,7 @@
 
 ``python -m benchmarks.contention [--json] [--quick]``. A binding that releases the GIL around each
 call has to get it back from the other thread, which costs up to the switch interval. hwsim releases
-only for waits that are long enough (GIL_THRESHOLD_NS, 100 us): the sweep shows where releasing begins
-to be the better choice, for the other thread's progress as well.
+only for waits that are long enough (GIL_THRESHOLD_NS, 100 us): the sweep goes from below to above.
 """
 
 from __future__ import annotations

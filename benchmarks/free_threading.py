@@ -1,7 +1,6 @@
 """Do zero-latency reads scale over threads, one device each, on free-threaded Python?
 
-``python -m benchmarks.free_threading [--json] [--quick]``. With a GIL they cannot: the ratio is 1 at
-best.
+``python -m benchmarks.free_threading [--json] [--quick]``. With a GIL they cannot.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def environment() -> str:
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     compiler = sysconfig.get_config_var("CC") or "unknown compiler"
     return (
-        f"Python {platform.python_version()} (GIL {'on' if gil else 'off'}), built with {compiler}; "
+        f"Python {platform.python_version()}, GIL {'on' if gil else 'off'}, built with {compiler}; "
         f"{platform.machine()}, {os.cpu_count()} processors"
     )
 
@@ -57,9 +57,8 @@ def report(questions: Mapping[str, Figures], unit: str, scale: float, as_json: b
     width = 2 + max(len(name) for figures in questions.values() for name in figures)
     for question, figures in questions.items():
         print(f"\n{question}")
-        print(
-            f"{'':{width}}{unit + ': min':>12}{'median':>10}{'max':>10}   ratio: min  median     max"
-        )
+        titles = f"{unit + ': min':>12}{'median':>10}{'max':>10}   ratio: min  median     max"
+        print(" " * width + titles)
         first = next(iter(figures.values()))
         for name, values in figures.items():
             ratios = [value / yardstick for value, yardstick in zip(values, first, strict=True)]

@@ -1,7 +1,7 @@
 """How long is a heartbeat thread kept waiting while 8 threads are in slow calls?
 
-``python -m benchmarks.responsiveness [--json] [--quick]``. The heartbeat asks for 1 ms; the figure is
-the longest that it waited beyond that. Beside it the idle interpreter, and the GIL held.
+``python -m benchmarks.responsiveness [--json] [--quick]``. The heartbeat asks for 1 ms; the figure
+is the longest that it waited beyond that. Beside it the idle interpreter, and the GIL held.
 """
 
 from __future__ import annotations
