@@ -109,7 +109,10 @@ static bool seconds_to_ns(PyObject *object, const char *name, const char *what, 
 }
 %typemap(in, fragment="seconds") std::chrono::nanoseconds {
   int64_t ns = 0;
-  if (!seconds_to_ns($input, "$1_name", "a number of seconds from 0", &ns)) SWIG_fail;
+  const char *what = "a number of seconds from 0 to 9e9";
+  if (!seconds_to_ns($input, "$1_name", what, &ns)) SWIG_fail;
+  if (ns == HWSIM_TIMEOUT_NEVER && !arguments::fail(PyExc_ValueError, "$1_name", what, $input))
+    SWIG_fail;
   $1 = std::chrono::nanoseconds(ns);
 }
 %apply SWIGTYPE *OPTIONAL { const hwsim::cancel_token *cancel };

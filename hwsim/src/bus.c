@@ -32,8 +32,11 @@ static void finish(hwsim_device *device, op *self, hwsim_error result) {
 /* Asks the armed operations whether what they wait for has come, in the order of their arming. */
 void bus_ask_armed(hwsim_device *device, int64_t at_ns) {
   for (op *self = device->armed.first; self;) {
+    int64_t wake_ns = self->wake_ns;
     hwsim_error result = self->apply(device, self, at_ns);
     if (result == OP_ARMED) {
+      if (self->wake_ns != wake_ns)
+        clock_wake(self); /* it has to wait for another time */
       self = self->next;
     } else {
       finish(device, self, result);

@@ -11,7 +11,6 @@
 
 #define PI 3.14159265358979323846
 #define LAST_CODE (HWSIM_CODES - 1)
-#define REPORT_NS 20000000
 enum { PIECE = 16384, FIT_PASSES = 4, PASSES = FIT_PASSES + 2 };
 
 struct code_correction {
@@ -326,7 +325,7 @@ hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel, uint64_t sam
   error = prepare(self, name);
   if (error)
     goto done;
-  error = long_operation_begin(&self->operation, device, name, PASSES * samples, REPORT_NS, call,
+  error = long_operation_begin(&self->operation, device, name, PASSES * samples, FOREVER, call,
                                progress);
   if (error)
     goto done;

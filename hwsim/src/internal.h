@@ -207,9 +207,11 @@ typedef struct long_operation {
   int64_t timeout_ns, deadline_ns, report_every_ns, report_at_ns, poll_at_ns;
   uint64_t device_cancels; /* at its begin */
 } long_operation;
-/* No timeout unless the call has one. After success long_operation_end() must follow. */
+/* expected_ns: FOREVER for what computes by itself; 0 for a series of operations on the bus, which
+ * wait by themselves, and then each step is reported. No timeout unless the call has one. After
+ * success long_operation_end() must follow. */
 hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, const char *name,
-                                 uint64_t total, int64_t report_every_ns, const hwsim_call *call,
+                                 uint64_t total, int64_t expected_ns, const hwsim_call *call,
                                  const hwsim_progress *progress);
 /* `step` more have been done: reports, and says whether to go on. No mutex held. */
 hwsim_error long_operation_step(long_operation *self, uint64_t step);

@@ -1,8 +1,10 @@
 /* Long operations: what makes them stoppable and observable while they compute. */
 #include "internal.h"
 
+#define REPORT_NS 20000000
+
 hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, const char *name,
-                                 uint64_t total, int64_t report_every_ns, const hwsim_call *call,
+                                 uint64_t total, int64_t expected_ns, const hwsim_call *call,
                                  const hwsim_progress *progress) {
   int64_t timeout_ns = call ? call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
   if (timeout_ns < HWSIM_TIMEOUT_DEFAULT)
@@ -13,7 +15,7 @@ hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, con
                            .cancel = call ? call->cancel : NULL,
                            .progress = progress,
                            .total = total,
-                           .report_every_ns = report_every_ns,
+                           .report_every_ns = expected_ns ? REPORT_NS : 0,
                            .timeout_ns = timeout_ns,
                            .deadline_ns = FOREVER};
   hwsim_error error = device_lock(device, name);
@@ -23,7 +25,7 @@ hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, con
     self->deadline_ns = add_saturated(clock_now(device), timeout_ns);
   self->device_cancels = device->cancels;
   device_unlock(device);
-  clock_begin_work(FOREVER);
+  clock_begin_work(expected_ns);
   return HWSIM_OK;
 }
 
