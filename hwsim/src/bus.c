@@ -214,7 +214,11 @@ static hwsim_error run(hwsim_device *device, op *self, const hwsim_call *call,
   cancel_link link = {.device = device, .op = self};
   hwsim_error error;
   if (cancel && (error = cancel_attach(cancel, &link)))
-    return describe(device, self, error);
+    return error == HWSIM_EFORKED
+               ? error_set(error, device->config.name, self->name,
+                           "the cancel token was made before fork(), in the parent process; make a "
+                           "new one in this process")
+               : describe(device, self, error);
   error = device_lock(device, self->name);
   if (error)
     goto detach;

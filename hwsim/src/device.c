@@ -89,7 +89,6 @@ hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
   device->epoch_ns = clock_monotonic_ns();
   device->timeout_ns = config->timeout_ns;
   device->instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
-  firmware_boot(device);
   registers_reset(device, 0);
   error = signals_open(device);
   for (size_t i = 0; !error && i < faults.count; i++)
@@ -98,6 +97,7 @@ hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
     error = registry_add(device);
   if (error)
     goto failed;
+  firmware_boot(device); /* from here on nobody else has the flash of this name */
   free(faults.items);
   *device_out = device;
   return HWSIM_OK;

@@ -222,17 +222,19 @@ typedef struct update {
 static hwsim_error run_page(update *self, page_op *page) {
   const long_operation *whole = &self->operation;
   hwsim_call call = {.timeout_ns = whole->timeout_ns, .cancel = whole->cancel};
+  hwsim_error error = long_operation_check(&self->operation);
+  if (error)
+    return error;
   if (whole->deadline_ns != FOREVER) {
     int64_t now_ns;
-    hwsim_error error = hwsim_clock_now(self->device, &now_ns);
-    if (error)
+    if ((error = hwsim_clock_now(self->device, &now_ns)))
       return error;
     call.timeout_ns = whole->deadline_ns > now_ns ? whole->deadline_ns - now_ns : 0;
   }
   page->base.name = whole->name;
   page->base.maintenance = true;
   page->bank = self->bank;
-  hwsim_error error = bus_run(self->device, &page->base, &call);
+  error = bus_run(self->device, &page->base, &call);
   bool late = error == HWSIM_ETIMEOUT && whole->deadline_ns != FOREVER && !page->base.fault;
   return late ? long_operation_late(whole) : error;
 }
@@ -317,10 +319,13 @@ static hwsim_error begin(update *self, const uint8_t *image) {
   device->programming = true;
   device->exclusive = self->options->exclusive;
   self->bank = &memory->banks[running_bank(memory) == &memory->banks[0]];
-  free(self->bank->data);
   memset(data, 0xFF, size);
+  uint8_t *old = self->bank->data;
+  self->bank->commit = 0; /* first, for a fork() now copies the bank as it is */
+  atomic_thread_fence(memory_order_seq_cst);
   *self->bank =
       (bank){.version = version, .size = size, .crc = read_uint32(image + 16), .data = data};
+  free(old);
   device_unlock(device);
   return HWSIM_OK;
 }

@@ -215,6 +215,7 @@ hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, con
                                  const hwsim_progress *progress);
 /* `step` more have been done: reports, and says whether to go on. No mutex held. */
 hwsim_error long_operation_step(long_operation *self, uint64_t step);
+hwsim_error long_operation_check(long_operation *self); /* the same without a report */
 hwsim_error long_operation_late(const long_operation *self);
 /* Reports the end, if there is one to report. A hook may end the thread here, as in hooks->leave.
  */

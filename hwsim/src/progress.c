@@ -48,12 +48,14 @@ static hwsim_error report(long_operation *self) {
 hwsim_error long_operation_step(long_operation *self, uint64_t step) {
   self->done += step;
   hwsim_error error = report(self);
-  if (error)
-    return error;
+  return error ? error : long_operation_check(self);
+}
+
+hwsim_error long_operation_check(long_operation *self) {
   if (clock_interrupted(&self->poll_at_ns) || (self->cancel && hwsim_cancel_is_set(self->cancel)))
     return fail(self, HWSIM_ECANCELLED);
   hwsim_device *device = self->device;
-  error = device_lock(device, self->name);
+  hwsim_error error = device_lock(device, self->name);
   if (error)
     return error;
   bool cancelled = device->cancels != self->device_cancels;

@@ -217,8 +217,12 @@ static hwsim_error parse_fault(const context *where, char *text, hwsim_fault *fa
   char *count = cut(text, '*'), *at = cut(text, '@');
   hwsim_fault_kind kind;
   hwsim_error error = hwsim_fault_find(text, &kind);
-  if (!error)
-    error = hwsim_fault_init(kind, fault);
+  if (error) {
+    hwsim_error_info info = *hwsim_error_last();
+    return error_set(error, where->device, "open", "fault=%.80s: %.160s", where->value,
+                     info.message);
+  }
+  error = hwsim_fault_init(kind, fault);
   if (error)
     return error;
   if (probability)

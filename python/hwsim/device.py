@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, signals
+from hwsim.arguments import integer
 from hwsim.registers import Registers, as_uint32
 from hwsim.stream import Overrun, SampleType, Stream
 
@@ -288,10 +289,7 @@ class Device(_native.Device):
         Raises:
             AddressError: One of them does not exist; nothing is read.
         """
-        if not hasattr(count, "__index__") or not 1 <= count <= Registers.count:
-            highest = Registers.count
-            raise ValueError(f"count must be an integer from 1 to {highest}, got {count!r}")
-        values = np.empty(count, dtype=np.uint32)
+        values = np.empty(integer("count", count, 1, Registers.count), dtype=np.uint32)
         self._read_block(address, values, timeout, cancel)
         return values
 
@@ -394,7 +392,7 @@ class Device(_native.Device):
         Raises:
             ValueError: A bad value; the error names it.
         """
-        self._signal(channel)  # checks the channel
+        channel = integer("channel", channel, 0, self.channels - 1)
         table = None
         waveform = GENERATED.get(source) if isinstance(source, str) else None
         if waveform is None:
@@ -581,8 +579,8 @@ class Device(_native.Device):
         """
         if count is None:
             count = 0 if kind == "stuck" or probability is not None else 1
-        if at is not None and at < 1:
-            raise ValueError(f"at must be from 1, got {at}")
+        if at is not None:
+            at = integer("at", at, 1, 2**64 - 1)
         address = self.registers[register].address if isinstance(register, str) else register
         self._inject(
             kind,

@@ -57,7 +57,8 @@ class HwsimError(Exception):
         return f"{origin}: {self.message}" if origin else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.device, self.operation, self.partial)
+        arguments = (self.message, self.device, self.operation, self.partial)
+        return type(self), arguments, self.__dict__  # which has what add_note() added
 
 
 class DeviceTimeout(HwsimError, TimeoutError):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native
+from hwsim.errors import NotFound
 
 if TYPE_CHECKING:
     from hwsim.device import CancelToken, Device
@@ -66,6 +67,8 @@ class Registers(Mapping[str, Register]):
         self._device = device
 
     def __getitem__(self, name: str) -> Register:
+        if not isinstance(name, str):
+            raise NotFound(f"registers are found by name, a string; got {name!r}")
         return Register(self._device, self._map.get(name) or _native.find_register(name))
 
     def __iter__(self) -> Iterator[str]:

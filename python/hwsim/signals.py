@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hwsim.arguments import integer
+
 Samples = npt.NDArray[np.float64]
 
 
@@ -39,16 +41,13 @@ def load(source: npt.ArrayLike | str | os.PathLike[str], column: int = 0) -> Sam
     array = np.asarray(data)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    if array.ndim == 2:  # noqa: SIM102
-        if not 0 <= column < array.shape[1]:
-            raise ValueError(
-                f"column must be from 0 to {array.shape[1] - 1} for {name}, got {column}"
-            )
-    if array.ndim == 2:
-        array = array[:, column]
-    if array.ndim != 1:
+    if array.ndim not in (1, 2):
         raise ValueError(f"{name} must have one or two dimensions, got shape {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    columns = array.reshape(len(array), -1) if len(array) else array.reshape(0, 1)
+    if not 0 <= integer("column", column, -(2**63), 2**63) < columns.shape[1]:
+        highest = columns.shape[1] - 1
+        raise ValueError(f"column must be from 0 to {highest} for {name}, got {column}")
+    return np.ascontiguousarray(columns[:, column], dtype=np.float64)
 
 
 def _read_npy(path: Path) -> Any:

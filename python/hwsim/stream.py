@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native
+from hwsim.arguments import choice, integer
 from hwsim.errors import HwsimError
 
 if TYPE_CHECKING:
@@ -106,18 +106,18 @@ class Stream(_native.Stream):
         dtype: SampleType = "int16",
         first_index: int = 0,
     ) -> None:
-        _choose("overrun", overrun, get_args(Overrun))
-        _choose("dtype", dtype, get_args(SampleType))
+        choice("overrun", overrun, get_args(Overrun))
+        choice("dtype", dtype, get_args(SampleType))
         if not isinstance(channels, Iterable):
             raise TypeError(f"channels must be a sequence of integers, got {channels!r}")
-        numbers = [_integer("channels", channel, 0, 63) for channel in channels]
-        self.block = _integer("block", block, 1, 2**40)
+        numbers = [integer("channels", channel, 0, 63) for channel in channels]
+        self.block = integer("block", block, 1, 2**40)
         if buffer is None:
             buffer = 16 * self.block
             if isinstance(rate_hz, SupportsFloat) and 0 < float(rate_hz) <= 1e9:
                 buffer = max(buffer, int(rate_hz))
         if total is not None:
-            total = _integer("total", total, 1, 2**62)
+            total = integer("total", total, 1, 2**62)
         super().__init__(
             device,
             rate_hz,
@@ -191,7 +191,7 @@ class Stream(_native.Stream):
                 behind the gap. (Not with ``overrun="skip"``: the block has the number.)
         """
         if out is None:
-            n = self.block if n is None else _integer("n", n, 1, 2**40)
+            n = self.block if n is None else integer("n", n, 1, 2**40)
             out = np.empty((n, len(self.channels)), dtype=self.dtype)
         else:
             if not isinstance(out, np.ndarray):
@@ -239,18 +239,3 @@ class Stream(_native.Stream):
     def _block(self, out: Samples, span: Span) -> Block:
         data = out[: span.samples]
         return Block(data, span.first_index, span.lost, self.rate_hz, self._scales)
-
-
-def _integer(name: str, value: object, lowest: int, highest: int) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if not lowest <= number <= highest:
-        raise ValueError(f"{name} must be from {lowest} to {highest}, got {number}")
-    return number
-
-
-def _choose(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
