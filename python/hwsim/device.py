@@ -392,7 +392,8 @@ class Device(_native.Device):
         Raises:
             ValueError: A bad value; the error names it.
         """
-        channel = integer("channel", channel, 0, self.channels - 1)
+        channel = integer("channel", channel, 0, 2**32 - 1)
+        self._signal(channel)  # is there such a channel?
         table = None
         waveform = GENERATED.get(source) if isinstance(source, str) else None
         if waveform is None:
