@@ -44,6 +44,7 @@ void hwsim_cancel_set(hwsim_cancel *token) {
     if (device_is_forked(device))
       continue; /* the call will say so */
     pthread_mutex_lock(&device->mutex);
+    bus_settle(device, clock_now(device)); /* what is due is not cancelled */
     if (link->op->list)
       bus_abort(device, link->op, HWSIM_ECANCELLED, clock_now(device));
     pthread_mutex_unlock(&device->mutex);

@@ -175,6 +175,7 @@ static hwsim_error poll_interrupt(hwsim_device *device, op *self, const hwsim_ho
   if (device_is_forked(device))
     return HWSIM_EFORKED;
   pthread_mutex_lock(&device->mutex);
+  bus_settle(device, clock_now(device)); /* what is due is not interrupted */
   if (interrupted && self->list)
     bus_abort(device, self, HWSIM_ECANCELLED, clock_now(device));
   return HWSIM_OK;

@@ -34,7 +34,7 @@ static void after_fork_in_child(void) {
   pthread_mutex_unlock(&registry_mutex); /* the thread that locked it is this one */
 }
 
-static void initialise(void) {
+__attribute__((constructor)) static void initialise(void) {
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
@@ -43,8 +43,6 @@ static int compare_names(const void *a, const void *b) {
 }
 
 static hwsim_error registry_add(hwsim_device *device) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, initialise);
   hwsim_error error = HWSIM_OK;
   const char *name = device->config.name;
   pthread_mutex_lock(&registry_mutex);
@@ -114,16 +112,14 @@ void hwsim_device_close(hwsim_device *device) {
   if (!device || device_is_forked(device))
     return;
   pthread_mutex_lock(&device->mutex);
-  bool was_open = !device->closed;
-  if (was_open) {
+  if (!device->closed) {
     device->closed_ns = clock_now(device);
     device->closed = true;
     bus_settle(device, device->closed_ns); /* what was done in time keeps its result */
+    registry_remove(device);               /* whoever is told that it is closed can open it again */
+    bus_abort_all(device, HWSIM_ECLOSED);
   }
-  bus_abort_all(device, HWSIM_ECLOSED);
   pthread_mutex_unlock(&device->mutex);
-  if (was_open)
-    registry_remove(device);
 }
 
 hwsim_device *hwsim_device_retain(hwsim_device *device) {

@@ -6,7 +6,7 @@
  *
  * Locks: device->mutex guards everything in struct hwsim_device that is not constant after open. It
  * is held for short, bounded work only: never across a wait, a hook or sample generation. Order:
- * a cancel token's mutex, then a device's. The registry's mutex is taken alone.
+ * a cancel token's mutex, a device's, the registry's, the flashes'.
  */
 #ifndef HWSIM_INTERNAL_H
 #define HWSIM_INTERNAL_H
