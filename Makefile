@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 JOBS ?= 2
 SOURCES := pyproject.toml setup.py $(wildcard hwsim/src/* hwsim/include/hwsim/* interface/*.i \
   python/hwsim/*)

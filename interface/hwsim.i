@@ -97,11 +97,12 @@ static bool seconds_to_ns(PyObject *object, const char *name, const char *what, 
 %}
 
 %typemap(in, fragment="seconds") hwsim::timeout {
-  int64_t ns = HWSIM_TIMEOUT_DEFAULT;
-  if ($input != Py_None &&
-      !seconds_to_ns($input, "timeout", "None or a number of seconds from 0 to math.inf", &ns))
-    SWIG_fail;
-  $1 = std::chrono::nanoseconds(ns);
+  int64_t ns = 0;
+  if ($input != Py_None) {
+    if (!seconds_to_ns($input, "timeout", "None or a number of seconds from 0 to math.inf", &ns))
+      SWIG_fail;
+    $1 = std::chrono::nanoseconds(ns);
+  }
 }
 %typemap(out) hwsim::timeout {
   int64_t ns = $1.ns();

@@ -65,10 +65,11 @@ static hwsim_error fault_result(int fault) {
 /* The operation's slot has ended. */
 static void complete(hwsim_device *device, op *self, int64_t at_ns) {
   hwsim_error result = fault_result(self->fault);
+  registers_record_faults(device, self->hits);
   if (self->fault == HWSIM_FAULT_POWER && self->tear)
     self->tear(device, self);
   if (result == HWSIM_EDISCONNECTED)
-    faults_disconnect(device);
+    faults_disconnect(device, at_ns);
   else if (result)
     finish(device, self, result);
   else if ((result = self->apply(device, self, at_ns)) == OP_ARMED)
@@ -102,6 +103,17 @@ void bus_abort_all(hwsim_device *device, hwsim_error result) {
     finish(device, device->armed.first, result);
 }
 
+void bus_disconnect(hwsim_device *device, int64_t at_ns) {
+  while (device->armed.first)
+    finish(device, device->armed.first, HWSIM_EDISCONNECTED);
+  while (device->queue.first && !device->queue.first->reconnects)
+    finish(device, device->queue.first, HWSIM_EDISCONNECTED);
+  if (!device->queue.first)
+    return;
+  faults_reconnect(device, at_ns); /* right before the operation that it was injected for */
+  move_up(device->queue.first, at_ns);
+}
+
 /* What happens next on the device, and when; NULL: nothing before someone acts. */
 static op *next_event(const hwsim_device *device, int64_t *at_ns_out) {
   op *next = device->queue.first;
@@ -122,6 +134,12 @@ static op *next_event(const hwsim_device *device, int64_t *at_ns_out) {
   return at_ns == FOREVER ? NULL : next;
 }
 
+static void expire(hwsim_device *device, op *self, int64_t at_ns) {
+  if (self->list == &device->queue && self->fault == HWSIM_FAULT_TIMEOUT)
+    registers_record_faults(device, self->hits);
+  bus_abort(device, self, HWSIM_ETIMEOUT, at_ns);
+}
+
 void bus_settle(hwsim_device *device, int64_t now_ns) {
   int64_t at_ns;
   for (op *self; (self = next_event(device, &at_ns)) && at_ns <= now_ns;) {
@@ -130,7 +148,7 @@ void bus_settle(hwsim_device *device, int64_t now_ns) {
     else if (self->list == &device->queue && self->done_ns <= at_ns)
       complete(device, self, at_ns);
     else
-      bus_abort(device, self, HWSIM_ETIMEOUT, at_ns);
+      expire(device, self, at_ns);
   }
 }
 
@@ -170,8 +188,10 @@ static hwsim_error append(hwsim_device *device, op *self) {
   int64_t now_ns = clock_now(device);
   bus_settle(device, now_ns);
   faults_decide(device, self, now_ns);
-  if (device->disconnected)
+  if (device->disconnected) {
+    registers_record_faults(device, self->hits);
     return HWSIM_EDISCONNECTED;
+  }
   self->cost_ns = add_saturated(self->cost_ns, cost(device, self));
   if (self->fault == HWSIM_FAULT_TIMEOUT)
     self->cost_ns = FOREVER;
@@ -212,6 +232,7 @@ static hwsim_error run(hwsim_device *device, op *self, const hwsim_call *call,
                      "timeout must not be negative, got %g s", (double)timeout_ns / 1e9);
 
   cancel_link link = {.device = device, .op = self};
+  bool waits = false;
   hwsim_error error;
   if (cancel && (error = cancel_attach(cancel, &link)))
     return error == HWSIM_EFORKED
@@ -227,7 +248,7 @@ static hwsim_error run(hwsim_device *device, op *self, const hwsim_call *call,
     error = HWSIM_ECANCELLED;
   else
     error = start(device, self);
-  bool waits = !error && self->list;
+  waits = !error && self->list;
   if (waits) {
     hwsim_device_retain(device); /* its owner may free it meanwhile */
     error = clock_wait(device, self);
@@ -238,13 +259,13 @@ static hwsim_error run(hwsim_device *device, op *self, const hwsim_call *call,
     error = self->result;
   if (error)
     describe(device, self, error);
-  if (waits)
-    hwsim_device_free(device);
 detach:
   if (cancel)
     cancel_detach(cancel, &link);
-  if (self->entered)
-    clock_end_work(); /* last, because a hook may end the thread: CPython does when it shuts down */
+  if (waits)
+    hwsim_device_free(device);
+  clock_end_work(
+      self->entered); /* last, because a hook may end the thread: CPython does when it shuts down */
   return error;
 }
 
@@ -253,11 +274,11 @@ hwsim_error bus_run(hwsim_device *device, op *self, const hwsim_call *call) {
 }
 
 /* What a fault does to an operation that has no slot on the bus. */
-static hwsim_error suffer(hwsim_device *device, const op *self) {
+static hwsim_error suffer(hwsim_device *device, const op *self, int64_t at_ns) {
   if (device->disconnected)
     return HWSIM_EDISCONNECTED;
   if (self->fault == HWSIM_FAULT_DISCONNECT || self->fault == HWSIM_FAULT_POWER)
-    faults_disconnect(device);
+    faults_disconnect(device, at_ns);
   return self->fault == HWSIM_FAULT_TIMEOUT ? HWSIM_OK : fault_result(self->fault);
 }
 
@@ -269,7 +290,9 @@ static hwsim_error append_armed(hwsim_device *device, op *self) {
   if (!self->observer) {
     self->number = ++device->transactions;
     faults_decide(device, self, now_ns);
-    hwsim_error error = suffer(device, self);
+    registers_record_faults(device, self->hits);
+    hwsim_error error = suffer(device, self, now_ns);
+    bus_ask_armed(device, now_ns); /* one may wait for the fault */
     if (error)
       return error;
     device->pending++;

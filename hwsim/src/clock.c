@@ -75,13 +75,13 @@ hwsim_error hwsim_clock_now(hwsim_device *device, int64_t *now_ns_out) {
 
 hwsim_error hwsim_clock_advance(hwsim_device *device, int64_t step_ns) {
   const char *name = device->config.name;
-  if (device->config.clock != HWSIM_CLOCK_MANUAL)
-    return error_set(HWSIM_ESTATE, name, "advance",
-                     "only a manual clock can be advanced; open the device with clock=manual");
   hwsim_error error = device_lock(device, "advance");
   if (error)
     return error;
-  if (step_ns < 0 || step_ns > INT64_MAX - 1 - device->clock_ns) {
+  if (device->config.clock != HWSIM_CLOCK_MANUAL) {
+    error = error_set(HWSIM_ESTATE, name, "advance",
+                      "only a manual clock can be advanced; open the device with clock=manual");
+  } else if (step_ns < 0 || step_ns > INT64_MAX - 1 - device->clock_ns) {
     error = error_set(HWSIM_EINVALID, name, "advance",
                       "the step must be from 0 to %lld ns, got %lld ns",
                       (long long)(INT64_MAX - 1 - device->clock_ns), (long long)step_ns);
@@ -171,7 +171,7 @@ static bool jump(hwsim_device *device, op *self) {
  */
 static hwsim_error poll_interrupt(hwsim_device *device, op *self, const hwsim_hooks *hooks) {
   pthread_mutex_unlock(&device->mutex);
-  int interrupted = hooks->poll(hooks->user);
+  int interrupted = hooks->poll && hooks->poll(hooks->user);
   if (device_is_forked(device))
     return HWSIM_EFORKED;
   pthread_mutex_lock(&device->mutex);
@@ -212,7 +212,9 @@ hwsim_error clock_wait(hwsim_device *device, op *self) {
     int64_t expected = end == FOREVER ? FOREVER : end - clock_monotonic_ns();
     pthread_mutex_unlock(&device->mutex);
     hooks->enter(hooks->user, expected > 0 ? expected : 0);
-    self->entered = true;
+    self->entered = hooks;
+    if (device_is_forked(device))
+      return HWSIM_EFORKED;
     pthread_mutex_lock(&device->mutex);
   }
   hwsim_error error = wait_for_end(device, self, hooks);
@@ -220,9 +222,11 @@ hwsim_error clock_wait(hwsim_device *device, op *self) {
   return error;
 }
 
-void clock_begin_work(int64_t expected_ns) {
-  if (thread_hooks)
-    thread_hooks->enter(thread_hooks->user, expected_ns);
+const hwsim_hooks *clock_begin_work(int64_t expected_ns) {
+  const hwsim_hooks *hooks = thread_hooks;
+  if (hooks)
+    hooks->enter(hooks->user, expected_ns);
+  return hooks;
 }
 
 bool clock_interrupted(int64_t *poll_at_ns) {
@@ -234,7 +238,7 @@ bool clock_interrupted(int64_t *poll_at_ns) {
   return hooks->poll(hooks->user) != 0;
 }
 
-void clock_end_work(void) {
-  if (thread_hooks)
-    thread_hooks->leave(thread_hooks->user);
+void clock_end_work(const hwsim_hooks *entered) {
+  if (entered)
+    entered->leave(entered->user);
 }

@@ -168,10 +168,12 @@ hwsim_error hwsim_device_cancel(hwsim_device *device) {
 }
 
 bool hwsim_device_is_open(hwsim_device *device) {
-  if (device_lock(device, "is_open"))
+  if (device_is_forked(device))
     return false;
-  device_unlock(device);
-  return true;
+  pthread_mutex_lock(&device->mutex);
+  bool is_open = !device->closed;
+  pthread_mutex_unlock(&device->mutex);
+  return is_open;
 }
 
 const hwsim_config *hwsim_device_config(const hwsim_device *device) { return &device->config; }

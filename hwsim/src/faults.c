@@ -72,7 +72,11 @@ hwsim_error fault_check(const char *device, const char *operation, const hwsim_f
     return error_set(HWSIM_EINVALID, device, operation,
                      "value must have no bits outside mask 0x%08X, got 0x%08X", fault->mask,
                      fault->value);
-  return registers_check_readable(device, operation, fault->address);
+  if (!registers_check_readable(device, operation, fault->address))
+    return HWSIM_OK;
+  hwsim_error_info info = *hwsim_error_last();
+  return error_set(HWSIM_EINVALID, device, operation,
+                   "address must be that of a register that can be read: %s", info.message);
 }
 
 /* ------------------------------------------------------------------------- on the device's side --
@@ -99,16 +103,20 @@ void faults_decide(hwsim_device *device, op *self, int64_t now_ns) {
     link = &entry->next;
     if (kind == HWSIM_FAULT_STUCK || !hits(device, entry, self->number))
       continue;
-    if (kind == HWSIM_FAULT_RECONNECT)
+    if (kind == HWSIM_FAULT_RECONNECT) {
       faults_reconnect(device, now_ns);
-    else if (kind == HWSIM_FAULT_SPIKE)
+      self->reconnects = true; /* an operation before it may yet disconnect the device */
+      continue;
+    }
+    if (kind == HWSIM_FAULT_SPIKE)
       self->cost_ns = add_saturated(self->cost_ns, entry->fault.extra_ns);
+    else if (kind == HWSIM_FAULT_CORRUPT)
+      self->corrupt = true;
     else if (!self->fault)
       self->fault = (int)kind;
     else
       continue;
-    if (kind != HWSIM_FAULT_RECONNECT)
-      registers_record_fault(device);
+    self->hits++;
   }
 }
 
@@ -123,10 +131,9 @@ uint32_t faults_stick(const hwsim_device *device, uint64_t number, uint32_t addr
   return value;
 }
 
-void faults_disconnect(hwsim_device *device) {
+void faults_disconnect(hwsim_device *device, int64_t at_ns) {
   device->disconnected = true;
-  registers_record_event(device, EVENT_DISCONNECT);
-  bus_abort_all(device, HWSIM_EDISCONNECTED);
+  bus_disconnect(device, at_ns);
 }
 
 void faults_reconnect(hwsim_device *device, int64_t at_ns) {
@@ -135,7 +142,7 @@ void faults_reconnect(hwsim_device *device, int64_t at_ns) {
   device->disconnected = false;
   firmware_boot(device);
   registers_reset(device, at_ns);
-  registers_record_event(device, EVENT_RECONNECT);
+  registers_record_events(device, EVENT_DISCONNECT | EVENT_RECONNECT);
 }
 
 hwsim_error faults_add(hwsim_device *device, const hwsim_fault *fault) {
@@ -169,7 +176,7 @@ hwsim_error hwsim_fault_inject(hwsim_device *device, const hwsim_fault *fault) {
   bus_settle(device, now_ns);
   bool at_once = !fault->at && fault->probability == 1;
   if ((fault->kind == HWSIM_FAULT_DISCONNECT || fault->kind == HWSIM_FAULT_POWER) && at_once)
-    faults_disconnect(device);
+    faults_disconnect(device, now_ns);
   else if (fault->kind == HWSIM_FAULT_RECONNECT && at_once)
     faults_reconnect(device, now_ns);
   else

@@ -16,8 +16,10 @@
 
 typedef struct bank {
   uint32_t version, size, crc;
-  uint64_t commit; /* number of the commit, from 1; 0: none. The newest bank has the highest */
-  uint8_t *data;   /* `size` bytes; NULL: the factory's firmware, which has none */
+  /* Number of the commit, from 1; 0: none. The newest bank has the highest. Atomic, because a
+   * fork() copies it whatever is going on. */
+  _Atomic uint64_t commit;
+  uint8_t *data; /* `size` bytes; NULL: the factory's firmware, which has none */
 } bank;
 
 /* Only the device that is open under this name uses it, under its mutex. */
@@ -76,7 +78,8 @@ static flash *make_flash(const char *name) {
   if (!made)
     return NULL;
   strcpy(made->name, name);
-  made->banks[0] = (bank){.version = FACTORY_VERSION, .commit = 1};
+  made->banks[0].version = FACTORY_VERSION;
+  made->banks[0].commit = 1;
   pthread_mutex_lock(&flashes_mutex);
   flash **found = tsearch(made, &flashes, compare_names);
   pthread_mutex_unlock(&flashes_mutex);
@@ -132,6 +135,9 @@ static hwsim_error check_image(const char *device, const uint8_t *image, size_t 
   if (size - HWSIM_FIRMWARE_HEADER != payload)
     return bad_image(device, "the payload has %u bytes, the header says %u",
                      (uint32_t)(size - HWSIM_FIRMWARE_HEADER), payload);
+  if (read_uint32(image + 24) || read_uint32(image + 28))
+    return error_set(HWSIM_EFIRMWARE, device, "program_firmware",
+                     "bytes 24 to 31 of the header must be 0: the image is of a later format");
   uint32_t crc = hwsim_crc32(image + HWSIM_FIRMWARE_HEADER, payload);
   if (crc != read_uint32(image + 16))
     return bad_image(device, "the payload is damaged: its CRC-32 is 0x%08X, it should be 0x%08X",
@@ -168,7 +174,7 @@ static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
   (void)device, (void)at_ns;
   page_op *self = (page_op *)base;
   memcpy(self->bank->data + self->offset, self->input, self->size);
-  if (base->fault == HWSIM_FAULT_CORRUPT)
+  if (base->corrupt)
     self->bank->data[self->offset + base->number % self->size] ^= 0x10;
   return HWSIM_OK;
 }
@@ -321,10 +327,11 @@ static hwsim_error begin(update *self, const uint8_t *image) {
   self->bank = &memory->banks[running_bank(memory) == &memory->banks[0]];
   memset(data, 0xFF, size);
   uint8_t *old = self->bank->data;
-  self->bank->commit = 0; /* first, for a fork() now copies the bank as it is */
-  atomic_thread_fence(memory_order_seq_cst);
-  *self->bank =
-      (bank){.version = version, .size = size, .crc = read_uint32(image + 16), .data = data};
+  self->bank->commit = 0; /* first: the rest is not valid from here on */
+  self->bank->version = version;
+  self->bank->size = size;
+  self->bank->crc = read_uint32(image + 16);
+  self->bank->data = data;
   free(old);
   device_unlock(device);
   return HWSIM_OK;

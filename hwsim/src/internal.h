@@ -65,9 +65,12 @@ struct op {
   int64_t wake_ns; /* armed: when the condition comes true by itself, or FOREVER */
   int64_t timeout_ns, deadline_ns;
   hwsim_error result;
-  int fault; /* hwsim_fault_kind, 0: none */
+  int fault;       /* hwsim_fault_kind that makes it fail; 0: none */
+  uint32_t hits;   /* faults that it suffers */
+  bool corrupt;    /* what it writes is damaged */
+  bool reconnects; /* the device is back right before it */
   waiter *waiter;
-  bool entered; /* hooks->enter has been called, hooks->leave not yet */
+  const hwsim_hooks *entered; /* whose enter has been called, and leave not yet; or NULL */
 };
 #define OP_ARMED ((hwsim_error) - 1)
 
@@ -84,6 +87,8 @@ hwsim_error bus_run_armed(hwsim_device *device, op *self, const hwsim_call *call
 void bus_ask_armed(hwsim_device *device, int64_t at_ns); /* something they wait for has changed */
 void bus_settle(hwsim_device *device, int64_t now_ns);
 void bus_abort(hwsim_device *device, op *self, hwsim_error result, int64_t now_ns);
+/* Those that wait fail with EDISCONNECTED, up to the first that brings a reconnect. */
+void bus_disconnect(hwsim_device *device, int64_t at_ns);
 void bus_abort_all(hwsim_device *device, hwsim_error result);
 /* EFORKED for an inherited handle, ECLOSED for a closed one; otherwise locks the mutex. */
 hwsim_error device_lock(hwsim_device *device, const char *operation);
@@ -107,9 +112,9 @@ void clock_wake(op *self);                   /* mutex held */
 int64_t add_saturated(int64_t a, int64_t b); /* both from 0 */
 /* Work that takes time but does not wait: for the thread's hooks it is the same. No mutex held.
  * clock_interrupted() asks their interrupt check if it is due, and sets when it will be again. */
-void clock_begin_work(int64_t expected_ns);
+const hwsim_hooks *clock_begin_work(int64_t expected_ns); /* to be given to clock_end_work() */
 bool clock_interrupted(int64_t *poll_at_ns);
-void clock_end_work(void);
+void clock_end_work(const hwsim_hooks *entered); /* may be NULL */
 
 /* ---------------------------------------------------------------------- cancel.c: cancel tokens --
  */
@@ -127,10 +132,10 @@ void cancel_detach(hwsim_cancel *token, cancel_link *link);        /* mutex not 
  */
 
 void registers_reset(hwsim_device *device, int64_t at_ns);
-void registers_record_fault(hwsim_device *device);
+void registers_record_faults(hwsim_device *device, uint32_t count);
 bool registers_converters_enabled(const hwsim_device *device);
 enum { EVENT_FAULT = 1, EVENT_DISCONNECT = 2, EVENT_RECONNECT = 4 };
-void registers_record_event(hwsim_device *device, uint32_t event);
+void registers_record_events(hwsim_device *device, uint32_t events);
 /* Checks that `address` is that of a register which `operation` can read; otherwise error_set(). */
 hwsim_error registers_check_readable(const char *device, const char *operation, uint32_t address);
 
@@ -174,7 +179,7 @@ void faults_decide(hwsim_device *device, op *self, int64_t now_ns);
 uint32_t faults_stick(const hwsim_device *device, uint64_t number, uint32_t address,
                       uint32_t value);
 /* The device's side of DISCONNECT and RECONNECT. Mutex held. */
-void faults_disconnect(hwsim_device *device);
+void faults_disconnect(hwsim_device *device, int64_t at_ns);
 void faults_reconnect(hwsim_device *device, int64_t at_ns);
 void faults_free(hwsim_device *device);
 hwsim_error faults_add(hwsim_device *device, const hwsim_fault *fault);
@@ -206,6 +211,7 @@ typedef struct long_operation {
   uint64_t done, total;
   int64_t timeout_ns, deadline_ns, report_every_ns, report_at_ns, poll_at_ns;
   uint64_t device_cancels; /* at its begin */
+  const hwsim_hooks *entered;
 } long_operation;
 /* expected_ns: FOREVER for what computes by itself; 0 for a series of operations on the bus, which
  * wait by themselves, and then each step is reported. No timeout unless the call has one. After

@@ -25,7 +25,7 @@ hwsim_error long_operation_begin(long_operation *self, hwsim_device *device, con
     self->deadline_ns = add_saturated(clock_now(device), timeout_ns);
   self->device_cancels = device->cancels;
   device_unlock(device);
-  clock_begin_work(expected_ns);
+  self->entered = clock_begin_work(expected_ns);
   return HWSIM_OK;
 }
 
@@ -76,5 +76,5 @@ void long_operation_end(long_operation *self, bool success) {
     self->done = self->total;
     (void)report(self); /* it is done: too late to stop it */
   }
-  clock_end_work();
+  clock_end_work(self->entered);
 }

@@ -51,13 +51,14 @@ void registers_reset(hwsim_device *device, int64_t at_ns) {
   device->reset_ns = at_ns;
 }
 
-void registers_record_fault(hwsim_device *device) {
-  device->registers[SLOT(FAULT_COUNT)]++;
-  registers_record_event(device, EVENT_FAULT);
+void registers_record_faults(hwsim_device *device, uint32_t count) {
+  device->registers[SLOT(FAULT_COUNT)] += count;
+  if (count)
+    registers_record_events(device, EVENT_FAULT);
 }
 
-void registers_record_event(hwsim_device *device, uint32_t event) {
-  device->registers[SLOT(EVENT_STATUS)] |= event;
+void registers_record_events(hwsim_device *device, uint32_t events) {
+  device->registers[SLOT(EVENT_STATUS)] |= events;
 }
 
 bool registers_converters_enabled(const hwsim_device *device) {
@@ -150,6 +151,20 @@ static uint64_t next_match(uint32_t from, uint32_t mask, uint32_t expected) {
   return (UINT64_C(1) << 32) + expected;
 }
 
+/* When UPTIME, with its stuck bits, will read as the operation wants it to. */
+static int64_t uptime_match(const hwsim_device *device, const register_op *self, int64_t at_ns) {
+  uint64_t number = self->base.number;
+  uint32_t zeros = faults_stick(device, number, HWSIM_REGISTER_UPTIME, 0);
+  uint32_t ones = faults_stick(device, number, HWSIM_REGISTER_UPTIME, UINT32_MAX);
+  uint32_t stuck = ~(zeros ^ ones), free_mask = self->mask & ~stuck;
+  if ((zeros ^ self->value) & stuck & self->mask)
+    return FOREVER;
+  uint32_t now_ms = uptime_ms(device, at_ns);
+  int64_t wait_ms = (int64_t)(next_match(now_ms, free_mask, self->value & free_mask) - now_ms);
+  int64_t since_tick_ns = (at_ns - device->reset_ns) % NS_PER_MS;
+  return add_saturated(at_ns, wait_ms * NS_PER_MS - since_tick_ns);
+}
+
 static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   uint32_t value = peek(device, base->number, self->slot, at_ns);
@@ -157,14 +172,7 @@ static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
     *self->output = take(device, base->number, self->slot, at_ns);
     return HWSIM_OK;
   }
-  base->wake_ns = FOREVER;
-  if (self->slot == SLOT(UPTIME)) {
-    uint32_t now_ms = uptime_ms(device, at_ns);
-    int64_t wait_ms = (int64_t)(next_match(now_ms, self->mask, self->value) - now_ms);
-    int64_t since_tick_ns = (at_ns - device->reset_ns) % NS_PER_MS;
-    if (wait_ms > 0) /* 0: stuck bits hide it */
-      base->wake_ns = add_saturated(at_ns, wait_ms * NS_PER_MS - since_tick_ns);
-  }
+  base->wake_ns = self->slot == SLOT(UPTIME) ? uptime_match(device, self, at_ns) : FOREVER;
   return OP_ARMED;
 }
 

@@ -56,7 +56,8 @@ static const char *parse_decimal(const char *text, double *value_out) {
     digits++;
     decimals += point;
   }
-  if (sscanf(text, "e%3d%n", &exponent, &length) == 1 && length)
+  bool has_exponent = *text == 'e' && strspn(text + 1 + strspn(text + 1, "+-"), "0123456789");
+  if (has_exponent && text[1] != ' ' && sscanf(text, "e%3d%n", &exponent, &length) == 1)
     text += length;
   int scale = exponent - decimals;
   *value_out = scale < 0 ? mantissa / pow(10, -scale) : mantissa * pow(10, scale);
@@ -211,20 +212,23 @@ static bool parse_stuck(char *text, hwsim_fault *fault) {
          parse_uint32(value, &fault->value);
 }
 
+/* The last error, with the setting in front. */
+static hwsim_error fail_fault(const context *where) {
+  hwsim_error_info info = *hwsim_error_last();
+  return error_set(info.code, where->device, "open", "fault=%.80s: %.200s", where->value,
+                   info.message);
+}
+
 /* KIND[@at][*count][~probability][:argument], taken apart from the right. `text` is overwritten. */
 static hwsim_error parse_fault(const context *where, char *text, hwsim_fault *fault) {
   char *argument = cut(text, ':'), *probability = cut(text, '~');
   char *count = cut(text, '*'), *at = cut(text, '@');
   hwsim_fault_kind kind;
   hwsim_error error = hwsim_fault_find(text, &kind);
-  if (error) {
-    hwsim_error_info info = *hwsim_error_last();
-    return error_set(error, where->device, "open", "fault=%.80s: %.160s", where->value,
-                     info.message);
-  }
-  error = hwsim_fault_init(kind, fault);
+  if (!error)
+    error = hwsim_fault_init(kind, fault);
   if (error)
-    return error;
+    return fail_fault(where);
   if (probability)
     fault->count = 0;
   bool good = (!at || (parse_integer(at, &fault->at) && fault->at)) &&
@@ -240,7 +244,9 @@ static hwsim_error parse_fault(const context *where, char *text, hwsim_fault *fa
                   "stuck:ADDRESS/MASK=VALUE, such as stuck:0x40/0xff=0x0f");
   else if (argument)
     error = check(false, where, "without :ARGUMENT unless it is spike or stuck");
-  return error ? error : fault_check(where->device, "open", fault);
+  if (error)
+    return error;
+  return fault_check(where->device, "open", fault) ? fail_fault(where) : HWSIM_OK;
 }
 
 static hwsim_error add_fault(const context *where, resource_faults *faults) {

@@ -137,6 +137,12 @@ hwsim_error hwsim_stream_start(hwsim_device *device, const hwsim_stream_config *
     destroy(stream);
     return error;
   }
+  if (!registers_converters_enabled(device)) {
+    device_unlock(device);
+    destroy(stream);
+    return error_set(HWSIM_ESTATE, device->config.name, "stream",
+                     "the converters are disabled; set bit 0 of CONTROL");
+  }
   stream->start_ns = clock_now(device);
   for (uint32_t i = 0; i < config->channel_count; i++) {
     uint32_t channel = config->channels[i];
@@ -238,7 +244,7 @@ static bool generate_all(const hwsim_stream *stream, hwsim_format format, const 
                          char *data_out) {
   size_t channels = stream->channel_count, step = UNINTERRUPTED / channels + 1;
   bool interrupted = false;
-  clock_begin_work((int64_t)(block->count * channels * VALUE_NS));
+  const hwsim_hooks *entered = clock_begin_work((int64_t)(block->count * channels * VALUE_NS));
   int64_t poll_at_ns = block->count > step ? clock_monotonic_ns() : FOREVER;
   for (size_t done = 0, part; done < block->count && !interrupted; done += part) {
     part = block->count - done < step ? block->count - done : step;
@@ -246,7 +252,7 @@ static bool generate_all(const hwsim_stream *stream, hwsim_format format, const 
              data_out + done * channels * size_of(format));
     interrupted = poll_at_ns != FOREVER && clock_interrupted(&poll_at_ns);
   }
-  clock_end_work();
+  clock_end_work(entered);
   return !interrupted;
 }
 

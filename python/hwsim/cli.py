@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import hwsim
+from hwsim import maintenance, record
 from hwsim.demo import demo, quantity
 
 EPILOG = "Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C."
@@ -106,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URI",
         help="resource string, such as hwsim://daq0?latency=2ms (default: %(default)s)",
     )
+    record.add_parser(commands, epilog=EPILOG)
+    maintenance.add_parsers(commands, epilog=EPILOG)
     return parser
 
 

@@ -114,7 +114,7 @@ typedef struct hwsim_hooks {
   /* A wait, or work for long, begins; one may be nested in another. expected_ns: the real time it
    * will take at most, INT64_MAX if unknown. */
   void (*enter)(void *user, int64_t expected_ns);
-  /* The wait has ended. One call for each enter, the last thing that the library does in the call:
+  /* The wait has ended. One call for each enter. The library has left the device by then:
    * it may end the thread (pthread_exit). What hwsim_error_last() says must survive it. */
   void (*leave)(void *user);
   /* Called about every 50 ms during a wait; nonzero ends it with ECANCELLED. May be NULL. It is
@@ -402,7 +402,8 @@ typedef struct hwsim_stream_status {
 
 /* Starts a stream of the signals that are connected now; those connected later do not change it.
  * Any number of streams may run on a device. The stream keeps the device alive, not open. Does not
- * block. Errors: EINVALID (names the field), ENOMEM, ECLOSED, EFORKED. */
+ * block. Errors: EINVALID (names the field), ESTATE (CONTROL bit 0 is off), ENOMEM, ECLOSED,
+ * EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_start(hwsim_device *device,
                                                        const hwsim_stream_config *config,
                                                        hwsim_stream **stream_out);

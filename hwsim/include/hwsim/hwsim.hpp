@@ -105,7 +105,10 @@ public:
   timeout() = default;
   template <class Rep, class Period>
   timeout(std::chrono::duration<Rep, Period> time)
-      : ns_(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()) {}
+      : ns_(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()) {
+    if (ns_ < 0)
+      ns_ = INT64_MIN; // refused by the call; -1 would be the default
+  }
   static timeout never() { return timeout(std::chrono::nanoseconds(HWSIM_TIMEOUT_NEVER)); }
   std::int64_t ns() const noexcept { return ns_; }
 

@@ -1,0 +1,411 @@
+"""Recordings: a stream into a file, in memory that does not grow, however long it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+import os
+import sys
+import wave
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from hwsim.device import Device
+from hwsim.stream import Block, SampleType, Stream
+
+GAPS_KEPT = 5  # enough to say where; a recording that never keeps up would have millions
+
+
+@dataclass
+class Recording:
+    """What has been recorded so far.
+
+    Attributes:
+        samples: Samples of each channel in the file.
+        lost: Samples of each channel that are missing in it, because they were not read in time.
+        gap_count: Where: at so many places.
+        gaps: The first few of them: the row of the file before which samples are missing, and how
+            many.
+    """
+
+    samples: int = 0
+    lost: int = 0
+    gap_count: int = 0
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, block: Block) -> None:
+        """Counts a block that has been written."""
+        if block.lost:
+            self.lost += block.lost
+            self.gap_count += 1
+            if len(self.gaps) < GAPS_KEPT:
+                self.gaps.append((self.samples, block.lost))
+        self.samples += len(block)
+
+
+def record(
+    device: Device,
+    path: str | os.PathLike[str],
+    *,
+    seconds: float,
+    rate_hz: float | None = None,
+    channels: Sequence[int] = (0,),
+    dtype: SampleType | None = None,
+    plot: str | os.PathLike[str] | None = None,
+    on_block: Callable[[Recording], None] | None = None,
+) -> Recording:
+    """Records channels of a device to a file. Blocks; Ctrl-C or an error leave a valid file.
+
+    Samples that cannot be written in time are skipped and counted; the file goes on behind the gap.
+    Only in a CSV file a comment marks the place.
+
+    Args:
+        device: Any but one with a manual clock.
+        path: The suffix decides: ``.npy`` (an array of shape ``(samples, channels)``), ``.wav``
+            (int16, full scale is the range of the converter) or ``.csv`` (volts, a column for each
+            channel under a line of headings). An existing file is replaced. Device.set_signal()
+            plays all of them, a WAV file with the range as ``amplitude``.
+        seconds: How long, in the device's time; ``math.inf``: until an exception such as Ctrl-C.
+        rate_hz: Samples a second of each channel; None: the device's.
+        channels: Which ones, each at most once.
+        dtype: Of an ``.npy`` file: ``"int16"`` codes, or ``"float32"`` (default) or ``"float64"``
+            volts.
+        plot: Also draw the recording to this file, as the range of values in each short stretch of
+            time. Needs matplotlib: ``pip install 'hwsim[plot]'``.
+        on_block: Called after each block with what has been recorded so far.
+
+    Returns:
+        What has been recorded.
+
+    Raises:
+        ValueError: A bad value, or matplotlib is not there; nothing has been recorded.
+        OSError: The file cannot be written.
+        HwsimError: The device failed.
+    """
+    path = Path(path)
+    writer = _FORMATS.get(path.suffix.lower())
+    if writer is None:
+        raise ValueError(f"a recording must be one of {', '.join(_FORMATS)}, got {str(path)!r}")
+    if dtype is not None and writer is not _Npy:
+        raise ValueError(f"a {path.suffix} file holds {writer.dtype}; only .npy has another dtype")
+    if device.clock == "manual":
+        raise ValueError("a manual clock stands still: there would be nothing to record")
+    rate_hz = device.rate if rate_hz is None else rate_hz
+    total = _samples(seconds, rate_hz)
+    figure = None if plot is None else _new_figure(plot, len(channels))
+    block = max(1, min(int(rate_hz / 10), 2**18 // max(1, len(channels))))
+    recording = Recording()
+    with ExitStack() as stack:
+        stream = stack.enter_context(
+            device.stream(
+                rate_hz,
+                channels=channels,
+                block=block,
+                total=total,
+                overrun="skip",
+                dtype=dtype or writer.dtype,
+            )
+        )
+        file = stack.enter_context(writer(path, stream, total))
+        envelope = _Envelope(len(channels))
+        if figure is not None and plot is not None:
+            stack.callback(_draw, figure, plot, envelope, stream)
+        out: Any = np.empty((block, len(channels)), dtype=stream.dtype)
+        while len(samples := stream.read(out=out)):
+            file.write(samples)
+            recording.add(samples)
+            if figure is not None:
+                envelope.add(samples.first_index, samples.volts())
+            if on_block:
+                on_block(recording)
+    return recording
+
+
+def _samples(seconds: float, rate_hz: float) -> int | None:
+    if not (seconds > 0 and 0 < rate_hz <= 1e9):
+        what = f"{seconds:g} s at {rate_hz:g} Hz"
+        raise ValueError(f"seconds must be more than 0, and the rate at most 1e9 Hz, got {what}")
+    return None if seconds == math.inf else max(1, round(seconds * rate_hz))
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+class _File:
+    """A file that is valid once closed, with the blocks that had been written completely."""
+
+    dtype: ClassVar[SampleType]
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[bytes] = path.open("wb")
+        self._end: int | None = None  # behind it is what an interrupted write left
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._file:
+            self._file.truncate(self._end)
+            self._complete()
+
+    def write(self, block: Block) -> None:
+        """Appends a block."""
+        raise NotImplementedError
+
+    def _complete(self) -> None:
+        pass
+
+
+class _Npy(_File):
+    dtype: ClassVar[SampleType] = "float32"
+
+    def __init__(self, path: Path, stream: Stream, total: int | None) -> None:
+        super().__init__(path)
+        self._dtype, self._channels, self._rows = stream.dtype, len(stream.channels), 0
+        self._write_header()
+        self._end = self._file.tell()
+
+    def write(self, block: Block) -> None:
+        self._file.write(block.data.data)
+        self._end, self._rows = self._file.tell(), self._rows + len(block)
+
+    def _complete(self) -> None:
+        self._file.seek(0)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        """Always as long: NumPy leaves room for the first dimension to grow."""
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._rows, self._channels),
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+class _Csv(_File):
+    dtype: ClassVar[SampleType] = "float64"
+
+    def __init__(self, path: Path, stream: Stream, total: int | None) -> None:
+        super().__init__(path)
+        headings = ",".join(f"channel {channel} (V)" for channel in stream.channels)
+        text = f"# {stream.device.name}, {stream.rate_hz:.12g} Hz\n{headings}\n"
+        self._file.write(text.encode())
+        self._end = self._file.tell()
+
+    def write(self, block: Block) -> None:
+        if block.lost:
+            self._file.write(f"# {block.lost} samples are missing here\n".encode())
+        np.savetxt(self._file, block.data, fmt="%.9g", delimiter=",")
+        self._end = self._file.tell()
+
+
+class _Wav(_File):
+    dtype: ClassVar[SampleType] = "int16"
+
+    def __init__(self, path: Path, stream: Stream, total: int | None) -> None:
+        rate, channels = stream.rate_hz, len(stream.channels)
+        if not rate.is_integer():
+            raise ValueError(f"the rate of a WAV file must be a whole number of hertz, got {rate}")
+        self._room = (2**32 - 64) // (2 * channels)  # its sizes have 32 bits
+        if total is not None and total > self._room:
+            raise ValueError(f"a WAV file ends at 4 GiB, here {self._room} samples; record to .npy")
+        super().__init__(path)
+        self._wave = wave.Wave_write(self._file)
+        self._wave.setparams((channels, 2, int(rate), 0, "NONE", ""))
+
+    def write(self, block: Block) -> None:
+        self._room -= len(block)
+        if self._room < 0:
+            raise OSError("a WAV file ends at 4 GiB; record to .npy")
+        self._wave.writeframesraw(block.data.data)
+
+    def _complete(self) -> None:
+        self._wave.close()  # completes the header
+
+
+_FORMATS: dict[str, type[_Npy | _Csv | _Wav]] = {".npy": _Npy, ".wav": _Wav, ".csv": _Csv}
+
+
+# -------------------------------------------------------------------------------------------- plot
+
+
+class _Envelope:
+    """The least and the greatest value in each of up to 4096 equal stretches of the stream."""
+
+    def __init__(self, channels: int, stretches: int = 4096) -> None:
+        self.length = 1  # of a stretch, in samples; doubled when the recording outgrows them
+        self.lowest = np.full((stretches, channels), np.inf)
+        self.highest = -self.lowest
+
+    def add(self, first_index: int, volts: npt.NDArray[np.float64]) -> None:
+        """Adds samples; a gap before them stays empty."""
+        while first_index + len(volts) > self.length * len(self.lowest):
+            self._double()
+        stretch = (first_index + np.arange(len(volts))) // self.length
+        starts = np.flatnonzero(np.diff(stretch, prepend=-1))
+        at = stretch[starts]
+        self.lowest[at] = np.minimum(self.lowest[at], np.minimum.reduceat(volts, starts))
+        self.highest[at] = np.maximum(self.highest[at], np.maximum.reduceat(volts, starts))
+
+    def _double(self) -> None:
+        self.length *= 2
+        for values, join in ((self.lowest, np.minimum), (self.highest, np.maximum)):
+            half = len(values) // 2
+            values[:half] = join(values[::2], values[1::2])
+            values[half:] = np.inf if join is np.minimum else -np.inf
+
+
+def _new_figure(path: str | os.PathLike[str], channels: int) -> Any:
+    try:
+        figure = importlib.import_module("matplotlib.figure")
+    except ImportError:
+        raise ValueError(
+            "a plot needs matplotlib, which is not installed: pip install 'hwsim[plot]'"
+        ) from None
+    result = figure.Figure(figsize=(10, 1 + 2 * channels), layout="constrained")
+    result.savefig(path)  # if that fails, then now, and not after the recording
+    return result
+
+
+def _draw(figure: Any, path: str | os.PathLike[str], envelope: _Envelope, stream: Stream) -> None:
+    seconds = np.arange(len(envelope.lowest)) * (envelope.length / stream.rate_hz)
+    lowest = np.where(np.isfinite(envelope.lowest), envelope.lowest, np.nan)
+    highest = np.where(np.isfinite(envelope.highest), envelope.highest, np.nan)
+    rows = figure.subplots(len(stream.channels), sharex=True, squeeze=False)[:, 0]
+    for i, axes in enumerate(rows):
+        axes.fill_between(seconds, lowest[:, i], highest[:, i], linewidth=0.8, edgecolor="C0")
+        axes.set_ylabel(f"channel {stream.channels[i]} (V)")
+        axes.grid(alpha=0.3)
+    rows[0].set_title(f"{stream.device.name}, {stream.rate_hz:,.10g} Hz")
+    rows[-1].set_xlabel("time (s)")
+    figure.savefig(path, dpi=120)
+
+
+# ------------------------------------------------------------------------------------- the command
+
+
+def add_parser(subparsers: Any, *, epilog: str | None = None) -> None:
+    """Adds ``hwsim record`` to the subparsers of argparse; its ``run`` takes a console."""
+    command: argparse.ArgumentParser = subparsers.add_parser(
+        "record",
+        help="record channels of a device to an NPY, WAV or CSV file",
+        description="Records channels of a device to a file, in memory that does not grow. Ctrl-C "
+        "ends the recording and keeps what is there. Samples that cannot be written in time are "
+        "skipped; a warning at the end tells how many, and where.",
+        epilog=epilog,
+    )
+    command.set_defaults(run=_run)
+    command.add_argument("uri", metavar="URI", help="resource string, such as hwsim://daq0")
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help=".npy, .wav or .csv"
+    )
+    command.add_argument(
+        "--rate",
+        type=float,
+        metavar="HZ",
+        help="samples a second of each channel (default: the device's)",
+    )
+    command.add_argument(
+        "--channels",
+        type=_numbers,
+        default=(0,),
+        metavar="N,N,...",
+        help="which ones, separated by commas (default: 0)",
+    )
+    command.add_argument(
+        "--seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="how long, in the device's time; inf: until Ctrl-C (default: 10)",
+    )
+    command.add_argument(
+        "--dtype",
+        choices=["int16", "float32", "float64"],
+        help="of an .npy file: int16 codes, or volts (default: float32)",
+    )
+    command.add_argument(
+        "--plot", type=Path, metavar="PNG", help="also draw the recording (needs matplotlib)"
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers such as 0,1,3, got {text!r}") from None
+
+
+def _run(console: Console, arguments: argparse.Namespace) -> None:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    so_far = Recording()
+    with Device(arguments.uri) as device:
+        rate_hz = device.rate if arguments.rate is None else arguments.rate
+        total = _samples(arguments.seconds, rate_hz)
+        progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        task = progress.add_task(arguments.output.name, total=total, note="")
+
+        def on_block(recording: Recording) -> None:
+            nonlocal so_far
+            so_far = recording
+            note = f"{recording.samples:,} samples"
+            note += f", {recording.lost:,} lost" if recording.lost else ""
+            progress.update(task, completed=recording.samples + recording.lost, note=note)
+
+        try:
+            with progress:
+                record(
+                    device,
+                    arguments.output,
+                    seconds=arguments.seconds,
+                    rate_hz=rate_hz,
+                    channels=arguments.channels,
+                    dtype=arguments.dtype,
+                    plot=arguments.plot,
+                    on_block=on_block,
+                )
+        finally:
+            if so_far.samples:
+                count = len(arguments.channels)
+                console.print(
+                    f"{arguments.output}: {so_far.samples:,} samples of {count} "
+                    f"channel{'s' * (count > 1)}, {so_far.samples / rate_hz:,.6g} s",
+                    soft_wrap=True,
+                )
+                _warn(so_far)
+
+
+def _warn(recording: Recording) -> None:
+    """Says on standard error what is missing."""
+    if not recording.lost:
+        return
+    places = [f"{lost:,} before row {row:,}" for row, lost in recording.gaps]
+    if recording.gap_count > len(places):
+        places.append(f"and more, at {recording.gap_count:,} places in all")
+    print(
+        f"hwsim: warning: {recording.lost:,} samples of each channel were lost, because they could "
+        f"not be written in time: {', '.join(places)}",
+        file=sys.stderr,
+    )

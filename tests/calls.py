@@ -1,0 +1,80 @@
+"""Every public call on a device, for the tests that check one promise for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import hwsim
+from hwsim import firmware
+
+# Each waits for the bus, or for what never comes on a device at power-on.
+BLOCKING: dict[str, Callable[..., object]] = {
+    "read_register": lambda d, **options: d.read_register(0x40, **options),
+    "write_register": lambda d, **options: d.write_register(0x40, 1, **options),
+    "__getitem__": lambda d: d[0x40],
+    "__setitem__": lambda d: d.__setitem__(0x40, 1),
+    "Register.read": lambda d, **options: d.registers["SCRATCH0"].read(**options),
+    "Register.write": lambda d, **options: d.registers["SCRATCH0"].write(1, **options),
+    "read_block": lambda d, **options: d.read_block(0x40, 4, **options),
+    "write_block": lambda d, **options: d.write_block(0x40, [1, 2], **options),
+    "update_register": lambda d, **options: d.update_register(0x40, 1, 1, **options),
+    "wait_register": lambda d, **options: d.wait_register(0x44, 1, 1, **options),
+    "read_voltage": lambda d, **options: d.read_voltage(0, **options),
+    "reset": lambda d, **options: d.reset(**options),
+    "wait_pending": lambda d, **options: d.wait_pending(99, **options),
+}
+# The name of the operation in errors, where it is not that of the call.
+OPERATION = {
+    "__getitem__": "read_register",
+    "__setitem__": "write_register",
+    "Register.read": "read_register",
+    "Register.write": "write_register",
+}
+# Those that take timeout= and cancel=.
+WITH_OPTIONS = [name for name in BLOCKING if name not in ("__getitem__", "__setitem__")]
+# Operations on the bus that end by themselves.
+ON_BUS = [name for name in BLOCKING if name not in ("wait_register", "wait_pending")]
+
+# Those that work for long, with many operations on the bus or none; they take options as well.
+IMAGE = firmware.build_image(0x00020000, bytes(5000))
+LONG: dict[str, Callable[..., object]] = {
+    "calibrate": lambda d, **options: d.calibrate(0, samples=2**18, **options),
+    "program_firmware": lambda d, **options: d.program_firmware(IMAGE, **options),
+}
+
+IMMEDIATE: dict[str, Callable[[hwsim.Device], object]] = {
+    "advance": lambda d: d.advance(0),  # of a manual clock
+    "cancel": lambda d: d.cancel(),
+    "clear_calibration": lambda d: d.clear_calibration(0),
+    "clear_faults": lambda d: d.clear_faults(),
+    "firmware_version": lambda d: d.firmware_version,
+    "inject": lambda d: d.inject("spike", at=1_000_000),
+    "set_signal": lambda d: d.set_signal(0, "dc"),
+    "signal": lambda d: d.signal(0),
+    "stream": lambda d: d.stream(1000),
+    "timeout": lambda d: d.timeout,
+    "timeout=": lambda d: setattr(d, "timeout", 1),
+    "now": lambda d: d.now,
+    "transactions": lambda d: d.transactions,
+    "pending": lambda d: d.pending,
+}
+# What needs nothing of the device but its settings; is_open and close never fail.
+SETTINGS = [
+    "name", "uri", "latency", "jitter", "bandwidth", "channels", "seed", "clock", "rate",
+    "registers",
+]  # fmt: skip
+WORK_AFTER_CLOSE = {
+    "clear_faults", "firmware_version", "signal", "timeout", "timeout=", "now", "transactions",
+    "pending",
+}  # fmt: skip
+
+CALLS: dict[str, Callable[..., object]] = {**BLOCKING, **LONG, **IMMEDIATE}
+
+
+def public_names() -> set[str]:
+    """The public names of Device, without those of SWIG's base class."""
+    classes: tuple[Any, ...] = hwsim.Device.__mro__
+    swig_base = classes[classes.index(hwsim._native.Device) + 1]
+    names = {name for cls in (hwsim.Device, hwsim._native.Device) for name in vars(cls)}
+    return {n for n in names if not n.startswith("_")} - set(vars(swig_base)) - {"this", "thisown"}
