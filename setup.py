@@ -42,7 +42,7 @@ library = (
     {
         "sources": sorted(glob("hwsim/src/*.c")),
         "include_dirs": ["hwsim/include"],
-        # The samples are the same on every machine (no contraction), and their loops are vectorised.
+        # The samples are the same everywhere (no contraction), and their loops are vectorised.
         "cflags": [
             "-std=gnu11",
             *COMMON,

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import math
 import os
+import signal
 import sys
 import wave
 from collections.abc import Callable, Sequence
@@ -20,7 +21,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from hwsim.device import Device
+from hwsim.device import CancelToken, Device
+from hwsim.errors import OperationCancelled
 from hwsim.stream import Block, SampleType, Stream
 
 GAPS_KEPT = 5  # enough to say where; a recording that never keeps up would have millions
@@ -63,6 +65,7 @@ def record(
     dtype: SampleType | None = None,
     plot: str | os.PathLike[str] | None = None,
     on_block: Callable[[Recording], None] | None = None,
+    cancel: CancelToken | None = None,
 ) -> Recording:
     """Records channels of a device to a file. Blocks; Ctrl-C or an error leave a valid file.
 
@@ -83,6 +86,7 @@ def record(
         plot: Also draw the recording to this file, as the range of values in each short stretch of
             time. Needs matplotlib: ``pip install 'hwsim[plot]'``.
         on_block: Called after each block with what has been recorded so far.
+        cancel: A token that ends the recording, between two blocks.
 
     Returns:
         What has been recorded.
@@ -121,7 +125,7 @@ def record(
         if figure is not None and plot is not None:
             stack.callback(_draw, figure, plot, envelope, stream)
         out: Any = np.empty((block, len(channels)), dtype=stream.dtype)
-        while len(samples := stream.read(out=out)):
+        while len(samples := stream.read(out=out, cancel=cancel)):
             file.write(samples)
             recording.add(samples)
             if figure is not None:
@@ -374,6 +378,9 @@ def _run(console: Console, arguments: argparse.Namespace) -> None:
             note += f", {recording.lost:,} lost" if recording.lost else ""
             progress.update(task, completed=recording.samples + recording.lost, note=note)
 
+        # Between two blocks, so that what is said about the file is true.
+        token = CancelToken()
+        before = signal.signal(signal.SIGINT, lambda *_: token.cancel())
         try:
             with progress:
                 record(
@@ -385,8 +392,12 @@ def _run(console: Console, arguments: argparse.Namespace) -> None:
                     dtype=arguments.dtype,
                     plot=arguments.plot,
                     on_block=on_block,
+                    cancel=token,
                 )
+        except OperationCancelled:
+            raise KeyboardInterrupt from None
         finally:
+            signal.signal(signal.SIGINT, before)
             if so_far.samples:
                 count = len(arguments.channels)
                 console.print(
