@@ -79,8 +79,7 @@ hwsim_error fault_check(const char *device, const char *operation, const hwsim_f
                    "address must be that of a register that can be read: %s", info.message);
 }
 
-/* ------------------------------------------------------------------------- on the device's side --
- */
+/* ---------------------------------------------------------------------- on the device's side -- */
 
 static bool hits(const hwsim_device *device, const fault_entry *entry, uint64_t number) {
   const hwsim_fault *fault = &entry->fault;

@@ -104,8 +104,7 @@ hwsim_error hwsim_firmware_version(hwsim_device *device, uint32_t *version_out) 
   return HWSIM_OK;
 }
 
-/* --------------------------------------------------------------------------------------- images --
- */
+/* ------------------------------------------------------------------------------------ images -- */
 
 static uint32_t read_uint32(const uint8_t *bytes) {
   return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
@@ -152,8 +151,7 @@ hwsim_error hwsim_firmware_check(const void *image, size_t size, uint32_t *versi
   return error;
 }
 
-/* --------------------------------------------------------------------- operations on one page --
- */
+/* -------------------------------------------------------------------- operations on one page -- */
 
 typedef struct page_op {
   op base;
@@ -213,8 +211,7 @@ static void tear_erase(hwsim_device *device, op *base) {
   memset(self->bank->data + self->offset, 0xFF, self->size / 2);
 }
 
-/* ----------------------------------------------------------------------------------- the update --
- */
+/* -------------------------------------------------------------------------------- the update -- */
 
 typedef struct update {
   hwsim_device *device;

@@ -28,8 +28,7 @@ typedef struct signal_source signal_source;
 typedef struct fault_entry fault_entry;
 typedef struct flash flash;
 
-/* ------------------------------------------------------------------ error.c: the error channel --
- */
+/* ---------------------------------------------------------------- error.c: the error channel -- */
 
 /* Record the details for hwsim_error_last() and return `code`. */
 hwsim_error error_set(hwsim_error code, const char *device, const char *operation,
@@ -40,8 +39,7 @@ hwsim_error error_no_memory(const char *device, const char *operation);
 /* Of `count` strings, `stride` bytes apart, the one nearest to `text`; NULL if none is near. */
 const char *nearest(const char *text, const void *strings, size_t count, size_t stride);
 
-/* --------------------------------------------------- bus.c: the timeline of pending operations --
- */
+/* ------------------------------------------------- bus.c: the timeline of pending operations -- */
 
 /* An operation lives on its caller's stack; a noun embeds it as the first member of its own. */
 struct op {
@@ -99,8 +97,7 @@ bool device_is_forked(const hwsim_device *device);
 /* Grows with each fork() on the way to this process. */
 extern unsigned fork_generation;
 
-/* --------------------------------------------------------- clock.c: time, and all the waiting --
- */
+/* -------------------------------------------------------- clock.c: time, and all the waiting -- */
 
 int64_t clock_monotonic_ns(void);
 int64_t clock_now(const hwsim_device *device); /* mutex held */
@@ -116,8 +113,7 @@ const hwsim_hooks *clock_begin_work(int64_t expected_ns); /* to be given to cloc
 bool clock_interrupted(int64_t *poll_at_ns);
 void clock_end_work(const hwsim_hooks *entered); /* may be NULL */
 
-/* ---------------------------------------------------------------------- cancel.c: cancel tokens --
- */
+/* ------------------------------------------------------------------- cancel.c: cancel tokens -- */
 
 /* Links the call to its token while it runs, so that hwsim_cancel_set() finds the operation. */
 typedef struct cancel_link {
@@ -128,8 +124,7 @@ typedef struct cancel_link {
 hwsim_error cancel_attach(hwsim_cancel *token, cancel_link *link); /* mutex not held */
 void cancel_detach(hwsim_cancel *token, cancel_link *link);        /* mutex not held */
 
-/* ----------------------------------------------------------------------- registers.c, signal.c --
- */
+/* --------------------------------------------------------------------- registers.c, signal.c -- */
 
 void registers_reset(hwsim_device *device, int64_t at_ns);
 void registers_record_faults(hwsim_device *device, uint32_t count);
@@ -170,8 +165,7 @@ signal_plan signal_plan_for(const signal_source *source, uint64_t seed, uint32_t
 /* Samples n to n + count - 1. Needs no lock. */
 void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *codes_out);
 
-/* ---------------------------------------------------------------------------- faults.c, random --
- */
+/* -------------------------------------------------------------------------- faults.c, random -- */
 
 /* Decides what hits operation `self`, whose number is set. Mutex held. */
 void faults_decide(hwsim_device *device, op *self, int64_t now_ns);
@@ -242,10 +236,9 @@ void firmware_boot(hwsim_device *device); /* mutex held, or nobody else has the 
 void firmware_before_fork(void);
 void firmware_after_fork(void);
 
-/* ------------------------------------------------------------------ resource.c: URI -> config --
- */
+/* ----------------------------------------------------------------- resource.c: URI -> config -- */
 
-/* Faults found are handed to `add` one by one. */
+/* The faults of a resource string; the caller frees `items`. */
 typedef struct resource_faults {
   hwsim_fault *items;
   size_t count;

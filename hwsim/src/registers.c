@@ -41,8 +41,7 @@ hwsim_error hwsim_register_find(const char *name, const hwsim_register **registe
                    near ? "; the nearest is " : "", near ? near : "");
 }
 
-/* ----------------------------------------------------------------------- what a register does --
- */
+/* ---------------------------------------------------------------------- what a register does -- */
 
 void registers_reset(hwsim_device *device, int64_t at_ns) {
   for (size_t slot = 0; slot < SLOTS; slot++)
@@ -102,8 +101,7 @@ static void put(hwsim_device *device, size_t slot, uint32_t value, int64_t at_ns
   }
 }
 
-/* ----------------------------------------------------------------------------- the operations --
- */
+/* ---------------------------------------------------------------------------- the operations -- */
 
 typedef struct register_op {
   op base;

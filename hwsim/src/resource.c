@@ -39,8 +39,7 @@ static hwsim_error check(bool good, const context *where, const char *allowed) {
                    allowed, where->value);
 }
 
-/* --------------------------------------------------------------------------- numbers and units --
- */
+/* ------------------------------------------------------------------------- numbers and units -- */
 
 /* A decimal number, whatever the locale's decimal point is; returns what follows it, NULL: none. */
 static const char *parse_decimal(const char *text, double *value_out) {
@@ -113,8 +112,7 @@ static bool parse_uint32(const char *text, uint32_t *value_out) {
   return true;
 }
 
-/* ---------------------------------------------------------------------------------------- keys --
- */
+/* -------------------------------------------------------------------------------------- keys -- */
 
 static hwsim_error set_latency(const context *where, hwsim_config *config) {
   return check(parse_time(where->value, HOUR_NS, &config->latency_ns), where,
@@ -194,8 +192,7 @@ static const struct {
     {"noise", set_noise},       {"fault", NULL},
 };
 
-/* -------------------------------------------------------------------------------------- faults --
- */
+/* ------------------------------------------------------------------------------------ faults -- */
 
 /* Cuts `text` at `mark` and returns what follows it, or NULL. */
 static char *cut(char *text, char mark) {
@@ -264,8 +261,7 @@ static hwsim_error add_fault(const context *where, resource_faults *faults) {
   return error;
 }
 
-/* ----------------------------------------------------------------------------------- the whole --
- */
+/* --------------------------------------------------------------------------------- the whole -- */
 
 static hwsim_error parse_name(const char *uri, hwsim_config *config) {
   if (!uri || strncmp(uri, SCHEME, strlen(SCHEME)) != 0)

@@ -4,8 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* -------------------------------------------------------------------------- sources, channels --
- */
+/* ------------------------------------------------------------------------- sources, channels -- */
 
 signal_source *signal_retain(signal_source *source) {
   atomic_fetch_add(&source->references, 1);
@@ -86,8 +85,7 @@ void signals_close(hwsim_device *device) {
   free(device->channels);
 }
 
-/* ---------------------------------------------------------------------------- public functions --
- */
+/* -------------------------------------------------------------------------- public functions -- */
 
 hwsim_error signal_check_channel(const hwsim_device *device, const char *operation,
                                  uint32_t channel) {

@@ -13,9 +13,11 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 from hwsim import _native, errors, firmware, gil
-from hwsim.device import Calibration, CancelToken, Device, Signal
+from hwsim.calibration import Calibration
+from hwsim.device import CancelToken, Device
 from hwsim.errors import HwsimError
 from hwsim.registers import Register, Registers
+from hwsim.signals import Signal
 from hwsim.stream import Block, Stream
 
 __version__ = version("hwsim")

@@ -9,23 +9,21 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, NoReturn, Self, get_args
+from typing import Literal, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, signals
 from hwsim.arguments import integer
+from hwsim.calibration import Calibration
 from hwsim.registers import Registers, as_uint32
+from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform
 from hwsim.stream import Overrun, SampleType, Stream
 
 log = logging.getLogger("hwsim")
 
-Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
-WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)  # in the order of hwsim_waveform
-GENERATED: dict[str, Waveform] = {name: name for name in WAVEFORMS if "table" not in name}
 FaultKind = Literal[
     "timeout", "bus", "crc", "busy", "disconnect", "reconnect", "stuck", "spike",
     "overrun", "firmware", "memory", "internal", "foreign", "power", "corrupt",
@@ -54,73 +52,7 @@ class CancelToken(_native.CancelToken):
         return f"<hwsim.CancelToken, {state}>"
 
 
-@dataclass(frozen=True)
-class Signal:
-    """What is connected to a channel, and how its converter measures it. See ``hwsim.h``.
-
-    Attributes:
-        waveform: One of ``dc``, ``sine``, ``square``, ``triangle``, ``table``, ``table_once``.
-        amplitude: Peak, in volts; the factor of a table.
-        offset: In volts.
-        frequency: In hertz.
-        phase: In turns, at the first sample.
-        noise: RMS, in volts.
-        gain_error: Relative.
-        offset_error: In volts.
-        inl: The largest deviation from the straight line, in codes (LSB).
-        range: Full scale of the converter, in volts, both ways.
-    """
-
-    waveform: Waveform
-    amplitude: float
-    offset: float
-    frequency: float
-    phase: float
-    noise: float
-    gain_error: float
-    offset_error: float
-    inl: float
-    range: float
-
-
 Progress = Callable[[int, int], object]
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """A converter's errors as :meth:`Device.calibrate` measured them.
-
-    Attributes:
-        amplitude: Of the reference as measured, in volts: the sine fit.
-        offset: ... its offset, in volts.
-        phase: ... its phase at the first sample, in turns.
-        cycles: ... in the whole record.
-        gain_error: The amplitude against the reference's, relative.
-        sinad: Signal to noise and distortion, in dB.
-        enob: Effective number of bits.
-        inl_max: Largest integral non-linearity, in codes (LSB), terminal-based.
-        dnl_max: Largest differential non-linearity, in codes (LSB).
-        missing_codes: How many codes have a DNL of -0.9 or less.
-        reference: Amplitude of the reference in the sine fit, in volts.
-        overdrive: ... in the histogram.
-        inl: INL at the transition from code ``k - 32769`` to ``k - 32768``, shape ``(65536,)``.
-        dnl: DNL of code ``k - 32768``, shape ``(65536,)``.
-    """
-
-    amplitude: float
-    offset: float
-    phase: float
-    cycles: float
-    gain_error: float
-    sinad: float
-    enob: float
-    inl_max: float
-    dnl_max: float
-    missing_codes: int
-    reference: float
-    overdrive: float
-    inl: npt.NDArray[np.float64] = field(repr=False)
-    dnl: npt.NDArray[np.float64] = field(repr=False)
 
 
 class Device(_native.Device):

@@ -16,8 +16,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from hwsim import firmware
+from hwsim.calibration import Calibration
 from hwsim.demo import quantity
-from hwsim.device import Calibration, Device
+from hwsim.device import Device
 from hwsim.device import Progress as Report
 
 NO_CODES = slice(1, -1)  # the outermost have no DNL
@@ -81,9 +82,13 @@ def add_parsers(subparsers: Any, *, epilog: str | None = None) -> None:
         help="of each test, 262144 to 67108864 (default: %(default)s)",
     )
     errors = command.add_argument_group("errors of the simulated converter")
-    errors.add_argument("--gain-error", type=float, metavar="X", help="relative, such as 0.01")
-    errors.add_argument("--offset-error", type=float, metavar="V", help="in volts")
-    errors.add_argument("--inl", type=float, metavar="LSB", help="integral non-linearity, in codes")
+    errors.add_argument(
+        "--gain-error", type=float, default=0.0, metavar="X", help="relative, such as 0.01"
+    )
+    errors.add_argument("--offset-error", type=float, default=0.0, metavar="V", help="in volts")
+    errors.add_argument(
+        "--inl", type=float, default=0.0, metavar="LSB", help="integral non-linearity, in codes"
+    )
     errors.add_argument("--noise", type=float, metavar="V", help="RMS, in volts")
     command.add_argument(
         "--plot", type=Path, metavar="PNG", help="draw INL and DNL to a file (needs matplotlib)"
@@ -172,16 +177,13 @@ def _calibrate(console: Console, arguments: argparse.Namespace) -> None:
     channel = arguments.channel
     with Device(arguments.uri) as device:
         signal = device.signal(channel)
-        given = {
-            name: signal_value if value is None else value
-            for name, value, signal_value in (
-                ("noise", arguments.noise, signal.noise),
-                ("gain_error", arguments.gain_error, signal.gain_error),
-                ("offset_error", arguments.offset_error, signal.offset_error),
-                ("inl", arguments.inl, signal.inl),
-            )
-        }
-        device.set_signal(channel, **given)
+        device.set_signal(
+            channel,
+            noise=signal.noise if arguments.noise is None else arguments.noise,
+            gain_error=arguments.gain_error,
+            offset_error=arguments.offset_error,
+            inl=arguments.inl,
+        )
         title = f"{device.name}, channel {channel}"
         with _bar(console, title) as progress:
             result = device.calibrate(channel, samples=arguments.samples, progress=progress)

@@ -1,18 +1,51 @@
-"""Recorded data as signals: arrays, and WAV, CSV and NPY files."""
+"""Signals: what a channel can be connected to, and recorded data from arrays and files."""
 
 from __future__ import annotations
 
 import os
 import wave
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim.arguments import integer
 
+Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
+WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)  # in the order of hwsim_waveform
+GENERATED: dict[str, Waveform] = {name: name for name in WAVEFORMS if "table" not in name}
 Samples = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What is connected to a channel, and how its converter measures it. See ``hwsim.h``.
+
+    Attributes:
+        waveform: One of ``dc``, ``sine``, ``square``, ``triangle``, ``table``, ``table_once``.
+        amplitude: Peak, in volts; the factor of a table.
+        offset: In volts.
+        frequency: In hertz.
+        phase: In turns, at the first sample.
+        noise: RMS, in volts.
+        gain_error: Relative.
+        offset_error: In volts.
+        inl: The largest deviation from the straight line, in codes (LSB).
+        range: Full scale of the converter, in volts, both ways.
+    """
+
+    waveform: Waveform
+    amplitude: float
+    offset: float
+    frequency: float
+    phase: float
+    noise: float
+    gain_error: float
+    offset_error: float
+    inl: float
+    range: float
 
 
 def load(source: npt.ArrayLike | str | os.PathLike[str], column: int = 0) -> Samples:

@@ -78,8 +78,7 @@ HWSIM_API const char *hwsim_error_message(hwsim_error code);
 /* Details of the calling thread's most recent failed call; valid until its next one. Never NULL. */
 HWSIM_API const hwsim_error_info *hwsim_error_last(void);
 
-/* ------------------------------------------------------------------- call options, cancelling --
- */
+/* ------------------------------------------------------------------ call options, cancelling -- */
 
 /* A cancel token is latched: once set it stops every call it is given to, those that wait now and
  * those that start later. There is no way back; make a new one. */
@@ -432,8 +431,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsi
                                                       size_t count, const hwsim_call *call,
                                                       void *data_out, hwsim_block *block_out);
 
-/* ----------------------------------------------------------------------------- long operations --
- */
+/* --------------------------------------------------------------------------- long operations -- */
 
 /* Told how far a long operation is: `done` of `total` (calibration: at most every 20 ms). It is
  * called on the calling thread with no lock held, and may call back into the library. Nonzero stops

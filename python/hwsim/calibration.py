@@ -1,0 +1,45 @@
+"""What a calibration finds out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A converter's errors as :meth:`Device.calibrate` measured them.
+
+    Attributes:
+        amplitude: Of the reference as measured, in volts: the sine fit.
+        offset: ... its offset, in volts.
+        phase: ... its phase at the first sample, in turns.
+        cycles: ... in the whole record.
+        gain_error: The amplitude against the reference's, relative.
+        sinad: Signal to noise and distortion, in dB.
+        enob: Effective number of bits.
+        inl_max: Largest integral non-linearity, in codes (LSB), terminal-based.
+        dnl_max: Largest differential non-linearity, in codes (LSB).
+        missing_codes: How many codes have a DNL of -0.9 or less.
+        reference: Amplitude of the reference in the sine fit, in volts.
+        overdrive: ... in the histogram.
+        inl: INL at the transition from code ``k - 32769`` to ``k - 32768``, shape ``(65536,)``.
+        dnl: DNL of code ``k - 32768``, shape ``(65536,)``.
+    """
+
+    amplitude: float
+    offset: float
+    phase: float
+    cycles: float
+    gain_error: float
+    sinad: float
+    enob: float
+    inl_max: float
+    dnl_max: float
+    missing_codes: int
+    reference: float
+    overdrive: float
+    inl: npt.NDArray[np.float64] = field(repr=False)
+    dnl: npt.NDArray[np.float64] = field(repr=False)
