@@ -1,7 +1,7 @@
 /* Calibration: the same numbers every time, and an end at every checkpoint.
  *
- * Reports and polls are due every 20 and 50 ms. The tests replace the clock that the library reads by
- * one that can be made to jump, so that they are due at every checkpoint, and each can be met. */
+ * Reports and polls are due every 20 and 50 ms. The tests replace the clock that the library reads
+ * by one that can be made to jump, so that they are due at every checkpoint, and each is met. */
 #include "threads.h"
 
 #include <stdatomic.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define SAMPLES (1 << 18)
-#define WHOLE (6 * SAMPLES) /* what is reported as total: a sine fit of five passes, a histogram */
+#define WHOLE (6 * SAMPLES) /* what is reported as total: five passes of the fit, a histogram */
 #define PIECE 16384         /* samples at most from checkpoint to checkpoint: well below 10 ms */
 #define CHECKPOINTS (WHOLE / PIECE)
 
@@ -52,7 +52,7 @@ static hwsim_error calibrate(hwsim_device *device, const hwsim_call *call,
   return hwsim_calibrate(device, 0, SAMPLES, call, progress, result_out, NULL, NULL);
 }
 
-/* ------------------------------------------------------------------------------------- numbers -- */
+/* ----------------------------------------------------------------------------------- numbers -- */
 
 static void it_corrects_what_is_read(void) {
   hwsim_device *device = open_bad_converter("hwsim://c?latency=0s");
@@ -80,8 +80,7 @@ static void measure(int index, void *shared) {
   snprintf(uri, sizeof uri, "hwsim://c%d?latency=0s&seed=4", index);
   hwsim_device *device = open_bad_converter(uri);
   memset(self, 0, sizeof *self);
-  CHECK_OK(
-      hwsim_calibrate(device, 0, SAMPLES, NULL, NULL, &self->result, self->inl, self->dnl));
+  CHECK_OK(hwsim_calibrate(device, 0, SAMPLES, NULL, NULL, &self->result, self->inl, self->dnl));
   hwsim_device_free(device);
 }
 
@@ -115,7 +114,7 @@ static void threads_may_calibrate_one_channel_while_it_is_read(void) {
   hwsim_device_free(shared_device);
 }
 
-/* ------------------------------------------------------------------------------------ stopping -- */
+/* ---------------------------------------------------------------------------------- stopping -- */
 
 typedef enum way { REPORT, TOKEN, DEVICE, CLOSE, TIMEOUT, POLL, WAYS } way;
 
@@ -172,7 +171,7 @@ static void check_stop(way way, int at) {
   hwsim_hooks_set(&hooks);
   jump_ns = S;
   hwsim_error error = calibrate(self.device, &call, &progress, &result);
-  jump_ns = 0;
+  jump_ns = jumped_ns = 0;
   hwsim_hooks_set(NULL);
 
   CHECK_FAILS(error, expected[way]);
@@ -212,7 +211,7 @@ static void there_is_a_checkpoint_for_each_piece(void) {
   hwsim_hooks_set(&hooks);
   jump_ns = S;
   CHECK_OK(calibrate(self.device, &forever, &progress, &result));
-  jump_ns = 0;
+  jump_ns = jumped_ns = 0;
   hwsim_hooks_set(NULL);
   CHECK_EQUAL(self.reports, CHECKPOINTS);
   CHECK_EQUAL(self.polls, CHECKPOINTS);
@@ -232,7 +231,7 @@ static void at_real_speed_it_reports_its_end_once(void) {
   hwsim_device_free(self.device);
 }
 
-/* ------------------------------------------------------------------------- from another thread -- */
+/* ----------------------------------------------------------------------- from another thread -- */
 
 static hwsim_error run_endless(operation *self) {
   hwsim_calibration result;
@@ -277,7 +276,7 @@ static void its_owner_may_free_the_device_meanwhile(void) {
   hwsim_device_free(device);
 }
 
-/* ----------------------------------------------------------------------------------- arguments -- */
+/* --------------------------------------------------------------------------------- arguments -- */
 
 static void bad_arguments_are_named(void) {
   hwsim_device *device = open_bad_converter("hwsim://c?latency=0s");
@@ -288,8 +287,7 @@ static void bad_arguments_are_named(void) {
                 HWSIM_EINVALID);
     CHECK_MESSAGE("samples must be from 262144 to 67108864");
   }
-  CHECK_FAILS(hwsim_calibrate(device, 4, SAMPLES, NULL, NULL, &result, NULL, NULL),
-              HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_calibrate(device, 4, SAMPLES, NULL, NULL, &result, NULL, NULL), HWSIM_EINVALID);
   CHECK_MESSAGE("channel must be from 0 to 3, got 4");
   const hwsim_call negative = {-2, NULL};
   CHECK_FAILS(calibrate(device, &negative, NULL, &result), HWSIM_EINVALID);

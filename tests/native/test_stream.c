@@ -111,8 +111,7 @@ static void reading_end(reading *self, hwsim_error result, uint64_t first_index,
   check_ramp(self->codes, first_index, count);
 }
 
-/* ------------------------------------------------------------------------------------- samples --
- */
+/* ----------------------------------------------------------------------------------- samples -- */
 
 static void blocks_follow_each_other(void) {
   enum { BLOCK = 65537, BLOCKS = 20 };
@@ -225,8 +224,7 @@ static void formats_agree_and_columns_are_the_channels(void) {
   hwsim_device_free(device);
 }
 
-/* ---------------------------------------------------------------------------------------- time --
- */
+/* -------------------------------------------------------------------------------------- time -- */
 
 static void a_sample_is_there_when_its_time_has_come(void) {
   static const double rates[] = {0.001, 0.7, 3, 44100, 1e6 / 3, 999999.999999, 1e9};
@@ -273,8 +271,7 @@ static void the_default_timeout_begins_when_the_samples_are_due(void) {
   end(stream, device);
 }
 
-/* ------------------------------------------------------------------------------------- overrun --
- */
+/* ----------------------------------------------------------------------------------- overrun -- */
 
 static void an_overrun_is_exact(void) {
   hwsim_device *device = open_ramp(MANUAL);
@@ -326,8 +323,7 @@ static void a_lag_of_centuries_is_exact(void) {
   end(stream, device);
 }
 
-/* ------------------------------------------------------------------------------------- readers --
- */
+/* ----------------------------------------------------------------------------------- readers -- */
 
 static void readers_are_served_in_the_order_of_their_calls(void) {
   static const size_t counts[] = {5, 1, 7, 3, 4};
@@ -406,8 +402,7 @@ static void each_sample_goes_to_one_of_many_readers(void) {
   }
 }
 
-/* ----------------------------------------------------------------------------------------- end --
- */
+/* --------------------------------------------------------------------------------------- end -- */
 
 static void a_finite_stream_ends_with_a_short_block_and_then_empty_ones(void) {
   hwsim_device *device = open_ramp(VIRTUAL);
@@ -470,8 +465,7 @@ static void later_signals_do_not_change_a_stream(void) {
   end(stream, device);
 }
 
-/* ------------------------------------------------------------------------------------ failures --
- */
+/* ---------------------------------------------------------------------------------- failures -- */
 
 static void disconnect(hwsim_device *device) {
   hwsim_fault fault;
@@ -591,8 +585,7 @@ static void bad_settings_are_named(void) {
   end(stream, device);
 }
 
-/* --------------------------------------------------------------------------------------- hooks --
- */
+/* ------------------------------------------------------------------------------------- hooks -- */
 
 enum { LARGE = 10000000 }; /* codes: more than are made without a look at the hooks */
 
