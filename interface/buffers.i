@@ -1,13 +1,13 @@
 /* buffers.i: C arrays as Python buffers (bytearray, array, memoryview, NumPy), without copies.
  * Reusable: it names nothing of any library, and needs no headers of NumPy.
  *
- *   %buffer_in(TYPE, (const TYPE *data, size_t count))    the call reads the buffer
- *   %buffer_out(TYPE, (TYPE *data, size_t count))         the call writes into it
+ *   %buffer_in(TYPE, (const TYPE *data, size_t count))            the call reads the buffer
+ *   %buffer_in_or_none(TYPE, (const TYPE *data, size_t count))    None is a null pointer and 0
+ *   %buffer_out(TYPE, (TYPE *data, size_t count))                 the call writes into it
  *
  * The buffer must be C-contiguous, aligned, and hold numbers of exactly this kind and size. It stays
  * locked until the call has returned (a bytearray cannot be resized meanwhile), so the GIL may be
- * released. None is a null pointer and 0 for %buffer_in. For arguments that take several types, use
- * buffers::lock in a typemap of your own.
+ * released. For arguments that take several types, use buffers::lock in a typemap of your own.
  */
 %{
 #include <cstdint>
@@ -91,6 +91,14 @@ private:
 %}
 
 %define %buffer_in(TYPE, PARAMETERS...)
+%typemap(in) PARAMETERS (buffers::lock buffer) {
+  if (!buffer.acquire_of<TYPE>($input, false, "$1_name", #TYPE)) SWIG_fail;
+  $1 = static_cast<$1_ltype>(buffer.data());
+  $2 = buffer.count();
+}
+%enddef
+
+%define %buffer_in_or_none(TYPE, PARAMETERS...)
 %typemap(in) PARAMETERS (buffers::lock buffer) {
   $1 = nullptr;
   $2 = 0;

@@ -121,7 +121,7 @@ static bool seconds_to_ns(PyObject *object, const char *name, const char *what, 
 %buffer_in(uint32_t, (const uint32_t *values, size_t count))
 %buffer_in(uint32_t, (const uint32_t *channels, size_t channel_count))
 %buffer_out(uint32_t, (uint32_t *values, size_t count))
-%buffer_in(double, (const double *table_v, size_t table_length))
+%buffer_in_or_none(double, (const double *table_v, size_t table_length))
 %buffer_in(uint8_t, (const uint8_t *image, size_t size))
 %buffer_out(double, (double *inl, size_t inl_size))
 %buffer_out(double, (double *dnl, size_t dnl_size))

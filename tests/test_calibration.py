@@ -697,3 +697,24 @@ def test_fork_in_its_progress_callback() -> None:
         setup=CTRL_C,
     ).check()
     assert output == "calibrate in the child\ndone in the parent\n"
+
+
+def test_correction_ends_with_the_range_it_was_measured_in() -> None:
+    with hwsim.open("hwsim://range-of-correction?clock=virtual&noise=0V") as device:
+        device.set_signal(0, "dc", offset=1.0, offset_error=0.5)
+        device.calibrate(0, samples=2**18)
+        assert device.read_voltage(0) == pytest.approx(1.0, abs=0.01)
+        device.set_signal(0, "dc", offset=1.0, offset_error=0.5)
+        assert device.read_voltage(0) == pytest.approx(1.0, abs=0.01)
+        device.set_signal(0, "dc", offset=1.0, offset_error=0.5, range=5)
+        assert device.read_voltage(0) == pytest.approx(1.5, abs=0.01)
+
+
+def test_device_that_cannot_convert_cannot_be_calibrated() -> None:
+    with hwsim.open("hwsim://no-converter?clock=virtual") as device:
+        device.registers["CONTROL"].write(0)
+        with pytest.raises(hwsim.errors.StateError, match="CONTROL"):
+            device.calibrate(0, samples=2**18)
+        device.inject("disconnect")
+        with pytest.raises(hwsim.errors.DeviceDisconnected):
+            device.calibrate(0, samples=2**18)

@@ -288,7 +288,14 @@ static hwsim_error prepare(run *self, const char *name) {
   if (error)
     return error;
   self->reference.config = device->channels[self->channel].source->config;
+  bool disconnected = device->disconnected, enabled = registers_converters_enabled(device);
   device_unlock(device);
+  if (disconnected)
+    return error_set(HWSIM_EDISCONNECTED, device->config.name, name, "%s",
+                     hwsim_error_message(HWSIM_EDISCONNECTED));
+  if (!enabled)
+    return error_set(HWSIM_ESTATE, device->config.name, name,
+                     "the converters are disabled; set bit 0 of CONTROL");
   hwsim_signal *config = &self->reference.config;
   self->cycles = self->samples / 32 | 1;
   while (greatest_common_divisor(self->samples, self->cycles) != 1)

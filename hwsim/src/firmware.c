@@ -216,6 +216,7 @@ static void tear_erase(hwsim_device *device, op *base) {
 typedef struct update {
   hwsim_device *device;
   const uint8_t *payload;
+  uint32_t size; /* the header is not asked again: another thread may write to the image */
   bank *bank;
   const hwsim_firmware_options *options;
   long_operation operation;
@@ -296,7 +297,7 @@ static hwsim_error program_pages(update *self) {
 static hwsim_error begin(update *self, const uint8_t *image) {
   hwsim_device *device = self->device;
   const char *name = device->config.name, *operation = "program_firmware";
-  uint32_t version = read_uint32(image + 8), size = read_uint32(image + 12);
+  uint32_t version = read_uint32(image + 8), size = self->size;
   uint8_t *data = malloc(size);
   hwsim_error error = device_lock(device, operation);
   if (error) {
@@ -356,6 +357,7 @@ hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image, size
                      options->retries);
   update self = {.device = device,
                  .payload = (const uint8_t *)image + HWSIM_FIRMWARE_HEADER,
+                 .size = (uint32_t)(size - HWSIM_FIRMWARE_HEADER),
                  .options = options};
   hwsim_device_retain(device); /* its owner may free it meanwhile */
   uint64_t steps = page_count(size - HWSIM_FIRMWARE_HEADER) + 1;

@@ -168,8 +168,15 @@ hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel, const hwsim
   signal_source *old = target->source;
   target->source = source;
   target->next_sample = 0;
+  code_correction *stale = NULL;
+  if (old->config.range_v < source->config.range_v ||
+      old->config.range_v > source->config.range_v) {
+    stale = target->correction; /* it is that of another range */
+    target->correction = NULL;
+  }
   device_unlock(device);
   signal_release(old);
+  correction_release(stale);
   return HWSIM_OK;
 }
 

@@ -415,7 +415,8 @@ class Device(_native.Device):
 
         Instead of the connected signal the converter measures a reference sine, for a
         four-parameter sine fit and a sine-wave histogram (IEEE Std 1241). CPU-heavy: it computes
-        for a second or so with the GIL released. Streams that run already are not corrected.
+        for a second or so with the GIL released. Streams that run already are not corrected. The
+        correction stays until :meth:`clear_calibration`, or a signal with another range.
 
         Args:
             channel: From 0.
@@ -427,7 +428,7 @@ class Device(_native.Device):
             cancel: A token that stops it, within 10 ms.
 
         Raises:
-            StateError: The converter saturates at every reference.
+            StateError: The converter saturates at every reference, or is off.
             HwsimError: It was stopped; nothing has been corrected.
         """
         inl, dnl = np.empty(65536), np.empty(65536)
@@ -454,7 +455,8 @@ class Device(_native.Device):
 
         Args:
             image: See :func:`hwsim.firmware.build_image`.
-            progress: As of :meth:`calibrate`; counts pages.
+            progress: As of :meth:`calibrate`; counts pages. When it raises at its last call, the
+                new firmware runs already.
             verify: Read each page back.
             retries: How often a page that differs is written again.
             exclusive: Other operations meanwhile raise DeviceBusy; otherwise they take turns.

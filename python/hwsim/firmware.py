@@ -6,6 +6,7 @@ import struct
 from zlib import crc32
 
 from hwsim import _native
+from hwsim.arguments import integer
 
 MAGIC = b"HWSIMFW1"
 LARGEST = 2**18
@@ -23,8 +24,7 @@ def build_image(version: int, payload: bytes) -> bytes:
     Raises:
         ValueError: The version does not fit into 32 bits, or the payload is too short or long.
     """
-    if not 0 <= version <= 0xFFFFFFFF:
-        raise ValueError(f"version must be from 0 to 4294967295, got {version}")
+    version = integer("version", version, 0, 0xFFFFFFFF)
     if not 1 <= len(payload) <= LARGEST:
         raise ValueError(f"payload must have from 1 to {LARGEST} bytes, got {len(payload)}")
     start = MAGIC + struct.pack("<III", version, len(payload), crc32(payload))

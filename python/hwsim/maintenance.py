@@ -197,7 +197,10 @@ def _rows(result: Calibration, lsb: float) -> list[tuple[str, str]]:
     return [
         ("reference", f"{quantity(result.reference, 'V')}, {result.cycles:,.0f} cycles"),
         ("gain error", f"{result.gain_error:+.4%}"),
-        ("offset", f"{quantity(result.offset, 'V')}, {result.offset / lsb:+.2f} LSB"),
+        (
+            "offset",
+            f"{quantity(result.offset, 'V')}, {round(result.offset / lsb, 2) + 0.0:+.2f} LSB",
+        ),
         ("SINAD", f"{result.sinad:.2f} dB"),
         ("ENOB", f"{result.enob:.2f} bits"),
         ("INL", f"{result.inl_max:.2f} LSB at most"),

@@ -465,7 +465,9 @@ typedef struct hwsim_calibration {
  * noise is that of (seed, channel, n), as if it were connected and streamed.
  * CPU-heavy: seconds of computing, no bus. Ends within 10 ms of cancel, close, or an interruption;
  * there is no default timeout. inl_out and dnl_out: HWSIM_CODES values in LSB each, or NULL.
- * Errors: EINVALID, ESTATE (the converter saturates whatever the reference), as hwsim_call. */
+ * The correction stays until hwsim_calibration_clear(), or a signal with another range.
+ * Errors: EINVALID, ESTATE (the converter saturates whatever the reference, or CONTROL bit 0 is
+ * off), as hwsim_call. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel,
                                                     uint64_t samples, const hwsim_call *call,
                                                     const hwsim_progress *progress,
