@@ -11,7 +11,6 @@ from glob import glob
 from pathlib import Path
 
 from setuptools import Extension, setup
-from setuptools.command.build_clib import build_clib
 from setuptools.command.build_ext import build_ext
 
 SANITIZE = [
@@ -68,5 +67,5 @@ extension = Extension(
 setup(
     ext_modules=[extension],
     libraries=[library],
-    cmdclass={"build_ext": BuildNative, "build_clib": build_clib},
+    cmdclass={"build_ext": BuildNative},
 )

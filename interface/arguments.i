@@ -11,6 +11,8 @@
 
 %{
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <string>
 
 namespace arguments {

@@ -12,6 +12,7 @@
  */
 %{
 #include <atomic>
+#include <cstdarg>
 #include <cstring>
 #include <exception>
 #include <new>

@@ -27,8 +27,8 @@
 %{
 #include <atomic>
 #include <cstdint>
-#include <cstring>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <pthread.h>
 

@@ -13,7 +13,7 @@ struct hwsim_stream {
   signal_plan *plans;
   uint32_t channel_count;
   uint64_t rate_uhz; /* micro-hertz: exact arithmetic on times of any length */
-  uint64_t buffer, total, first_index;
+  uint64_t buffer, first_index;
   hwsim_overrun overrun;
   int64_t start_ns;
 
@@ -21,7 +21,7 @@ struct hwsim_stream {
   uint64_t position; /* the next sample to read */
   uint64_t lost;
   uint64_t gap; /* lost right before the position and not reported yet */
-  uint64_t end; /* no samples from here on: `total`, or where it was stopped */
+  uint64_t end; /* no samples from here on: the total, or where it was stopped */
 };
 
 #define NO_END UINT64_MAX
@@ -113,7 +113,7 @@ static hwsim_stream *allocate(const hwsim_stream_config *config) {
   stream->buffer = config->buffer;
   stream->first_index = config->first_index;
   stream->overrun = config->overrun;
-  stream->total = stream->end = config->total ? config->total : NO_END;
+  stream->end = config->total ? config->total : NO_END;
   stream->sources = calloc(config->channel_count, sizeof *stream->sources);
   stream->corrections = calloc(config->channel_count, sizeof(code_correction *));
   stream->plans = calloc(config->channel_count, sizeof *stream->plans);
