@@ -193,6 +193,55 @@ def test_ctrl_c_ends_the_demo_with_130_and_no_traceback(when: str) -> None:
     assert "times as long" not in output
 
 
+INTERRUPTED_EVERYWHERE = """
+import io, signal, sys
+from rich.console import Console
+from hwsim import demo
+
+def interrupted_at_call(number):
+    calls = 0
+    def trace(frame, event, argument):
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGINT)
+    def traced(run, *arguments):
+        if run.title == "GIL released":
+            sys.settrace(trace)
+        try:
+            measure(run, *arguments)
+        finally:
+            sys.settrace(None)
+    measure, demo._measure = demo._measure, traced
+    try:
+        demo.demo(Console(file=io.StringIO()), devices=2, latency="1us", reads=1)
+        return False
+    except KeyboardInterrupt:
+        return True
+    finally:
+        demo._measure = measure
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+number = 1
+while interrupted_at_call(number):
+    number += 1
+print(number)
+"""
+
+
+def test_ctrl_c_ends_the_demo_wherever_it_strikes() -> None:
+    # Also between taking and giving back the lock of an event or a future.
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_EVERYWHERE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert int(done.stdout) > 50
+
+
 # -------------------------------------------------------------------------------- recorded signals
 
 Samples = npt.NDArray[np.float64]

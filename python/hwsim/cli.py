@@ -133,7 +133,7 @@ def _demo(console: Console, arguments: argparse.Namespace) -> None:
         devices=arguments.devices,
         latency=arguments.latency,
         reads=arguments.reads,
-        signal=arguments.signal,
+        recorded=arguments.signal,
     )
 
 

@@ -7,13 +7,16 @@ interface does: it waits for a moment, draws, and waits again; how late it comes
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
 
 import numpy as np
@@ -106,7 +109,7 @@ def demo(
     devices: int = 8,
     latency: str = "20ms",
     reads: int | None = None,
-    signal: Path | None = None,
+    recorded: Path | None = None,
 ) -> float:
     """Runs the demo and shows it.
 
@@ -115,7 +118,7 @@ def demo(
         devices: How many, from 1.
         latency: Of one read, as in a resource string.
         reads: For each device, from 1; None: as many as make the demo take about 12 s.
-        signal: A WAV, CSV or NPY file to replay; None: a sine.
+        recorded: A WAV, CSV or NPY file to replay; None: a sine.
 
     Returns:
         How many times as long the reads took with the GIL held as with the GIL released.
@@ -125,7 +128,7 @@ def demo(
         OSError: The file cannot be read.
         ValueError: The file holds no signal.
     """
-    recording = Recording(signal) if signal else None
+    recording = Recording(recorded) if recorded else None
     with ExitStack() as stack:
         bench = [
             stack.enter_context(
@@ -191,7 +194,11 @@ def _measure(run: Run, devices: list[Device], reads: int, display: _Display) -> 
             values.append(device.read_voltage(0, cancel=stop))
         return time.perf_counter(), gil.releases()
 
-    with gil.policy(run.policy), ThreadPoolExecutor(len(devices)) as pool:
+    with (
+        _interrupted_by(stop),
+        gil.policy(run.policy),
+        ThreadPoolExecutor(len(devices)) as pool,
+    ):
         try:
             pending = {
                 pool.submit(read, device, values)
@@ -209,9 +216,35 @@ def _measure(run: Run, devices: list[Device], reads: int, display: _Display) -> 
                     run.releases += releases
                 run.finished = not pending
                 display.show(run)
-        finally:  # also on Ctrl-C: the threads must not go on
+        finally:  # a device failed: the threads of the others must not go on
             stop.cancel()
             start.set()
+
+
+@contextmanager
+def _interrupted_by(token: CancelToken) -> Iterator[None]:
+    """Makes Ctrl-C cancel a token; the interrupt itself is raised at the end of the block.
+
+    A KeyboardInterrupt inside the locks of an event or a thread pool, which are written in Python,
+    can leave one of them locked; the thread that needs it next would wait for ever.
+    """
+    previous = signal.getsignal(signal.SIGINT)
+    if not callable(previous) or threading.current_thread() is not threading.main_thread():
+        yield  # Ctrl-C interrupts nothing here
+        return
+    interrupts: list[tuple[int, FrameType | None]] = []
+
+    def cancel(number: int, frame: FrameType | None) -> None:
+        interrupts.append((number, frame))
+        token.cancel()
+
+    signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        if interrupts:
+            previous(*interrupts[0])
 
 
 def _report(console: Console, runs: list[Run], devices: int, recording: Recording | None) -> float:
