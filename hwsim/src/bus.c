@@ -62,23 +62,6 @@ static hwsim_error fault_result(int fault) {
   }
 }
 
-/* The operation's slot has ended. */
-static void complete(hwsim_device *device, op *self, int64_t at_ns) {
-  hwsim_error result = fault_result(self->fault);
-  registers_record_faults(device, self->hits);
-  if (self->fault == HWSIM_FAULT_POWER && self->tear)
-    self->tear(device, self);
-  if (result == HWSIM_EDISCONNECTED)
-    faults_disconnect(device, at_ns);
-  else if (result)
-    finish(device, self, result);
-  else if ((result = self->apply(device, self, at_ns)) == OP_ARMED)
-    arm(device, self);
-  else
-    finish(device, self, result);
-  bus_ask_armed(device, at_ns);
-}
-
 /* Those from `self` on get the slots from `free_ns` on. */
 static void move_up(op *self, int64_t free_ns) {
   for (; self; self = self->next) {
@@ -86,6 +69,43 @@ static void move_up(op *self, int64_t free_ns) {
     self->done_ns = free_ns = add_saturated(free_ns, self->cost_ns);
     clock_wake(self);
   }
+}
+
+/* The operation's slot has ended. */
+static void complete(hwsim_device *device, op *self, int64_t at_ns) {
+  hwsim_error result = fault_result(self->fault);
+  device->current = self;
+  faults_record(device, self, at_ns);
+  if (self->fault == HWSIM_FAULT_POWER && self->tear)
+    self->tear(device, self);
+  if (result == HWSIM_EDISCONNECTED)
+    faults_disconnect(device, at_ns);
+  else if (!result)
+    result = self->apply(device, self, at_ns);
+  device->current = NULL;
+  if (result == OP_ARMED)
+    arm(device, self);
+  else if (self->list)
+    finish(device, self, result);
+  bus_ask_armed(device, at_ns);
+}
+
+/* No room for the events of the first operation on the bus: it goes on when bus_resume() says so.
+ */
+static void stall(op *self) {
+  self->stalled = true;
+  self->done_ns = FOREVER;
+  move_up(self->next, FOREVER);
+}
+
+void bus_resume(hwsim_device *device, int64_t now_ns) {
+  op *first = device->queue.first;
+  if (!first || !first->stalled)
+    return;
+  first->stalled = false;
+  first->done_ns = now_ns;
+  clock_wake(first);
+  move_up(first->next, now_ns);
 }
 
 void bus_abort(hwsim_device *device, op *self, hwsim_error result, int64_t now_ns) {
@@ -104,8 +124,11 @@ void bus_abort_all(hwsim_device *device, hwsim_error result) {
 }
 
 void bus_disconnect(hwsim_device *device, int64_t at_ns) {
-  while (device->armed.first)
-    finish(device, device->armed.first, HWSIM_EDISCONNECTED);
+  for (op *self = device->armed.first, *next; self; self = next) {
+    next = self->next;
+    if (!self->observer)
+      finish(device, self, HWSIM_EDISCONNECTED);
+  }
   while (device->queue.first && !device->queue.first->reconnects)
     finish(device, device->queue.first, HWSIM_EDISCONNECTED);
   if (!device->queue.first)
@@ -136,17 +159,26 @@ static op *next_event(const hwsim_device *device, int64_t *at_ns_out) {
 
 static void expire(hwsim_device *device, op *self, int64_t at_ns) {
   if (self->list == &device->queue && self->fault == HWSIM_FAULT_TIMEOUT)
-    registers_record_faults(device, self->hits);
+    faults_record(device, self, at_ns);
   bus_abort(device, self, HWSIM_ETIMEOUT, at_ns);
 }
 
 void bus_settle(hwsim_device *device, int64_t now_ns) {
-  int64_t at_ns;
-  for (op *self; (self = next_event(device, &at_ns)) && at_ns <= now_ns;) {
+  for (;;) {
+    int64_t at_ns;
+    op *self = next_event(device, &at_ns);
+    bool due = self && at_ns <= now_ns;
+    if (device->subscriptions && events_produce(device, due ? at_ns : now_ns))
+      continue; /* somebody may have waited for that */
+    if (!due)
+      return;
     if (self->list == &device->armed && self->wake_ns <= at_ns)
       bus_ask_armed(device, at_ns);
     else if (self->list == &device->queue && self->done_ns <= at_ns)
-      complete(device, self, at_ns);
+      if (events_hold(device, self->causes))
+        stall(self);
+      else
+        complete(device, self, at_ns);
     else
       expire(device, self, at_ns);
   }
@@ -180,7 +212,7 @@ static hwsim_error append(hwsim_device *device, op *self) {
     return HWSIM_EBUSY;
   self->number = ++device->transactions;
   bool idle = !device->queue.first && !device->armed.first;
-  if (idle && device->instant && !device->faults && !self->timed) {
+  if (idle && device->instant && !device->faults && !device->subscriptions && !self->timed) {
     /* Done at once, whatever the time is: reading the clock would cost more than all the rest. */
     return device->disconnected ? HWSIM_EDISCONNECTED : self->apply(device, self, 0);
   }
@@ -189,7 +221,7 @@ static hwsim_error append(hwsim_device *device, op *self) {
   bus_settle(device, now_ns);
   faults_decide(device, self, now_ns);
   if (device->disconnected) {
-    registers_record_faults(device, self->hits);
+    faults_record(device, self, now_ns);
     return HWSIM_EDISCONNECTED;
   }
   self->cost_ns = add_saturated(self->cost_ns, cost(device, self));
@@ -290,7 +322,7 @@ static hwsim_error append_armed(hwsim_device *device, op *self) {
   if (!self->observer) {
     self->number = ++device->transactions;
     faults_decide(device, self, now_ns);
-    registers_record_faults(device, self->hits);
+    faults_record(device, self, now_ns);
     hwsim_error error = suffer(device, self, now_ns);
     bus_ask_armed(device, now_ns); /* one may wait for the fault */
     if (error)

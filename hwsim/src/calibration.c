@@ -266,8 +266,11 @@ static hwsim_error set_correction(hwsim_device *device, const char *operation, u
     correction_release(correction);
     return error;
   }
+  int64_t now_ns = clock_now(device);
+  bus_settle(device, now_ns); /* conversions done by now were not corrected by it */
   code_correction *old = device->channels[channel].correction;
   device->channels[channel].correction = correction;
+  events_signal_changed(device, channel, false, now_ns);
   device_unlock(device);
   correction_release(old);
   return HWSIM_OK;

@@ -11,6 +11,8 @@
  * thread spins instead. */
 #define SPIN_NS 60000
 #define POLL_NS 50000000
+/* Of a virtual clock, before a thread is taken to wait: an event may come after many, or never. */
+#define JUMPS 1000
 
 struct waiter {
   pthread_cond_t condition;
@@ -54,8 +56,7 @@ int64_t clock_now(const hwsim_device *device) {
   return multiply_saturated(elapsed, device->config.clock_scale);
 }
 
-/* The monotonic time at which the device's clock shows `time_ns`; FOREVER if it may never. */
-static int64_t to_monotonic(const hwsim_device *device, int64_t time_ns) {
+int64_t clock_to_monotonic(const hwsim_device *device, int64_t time_ns) {
   if (time_ns == FOREVER || !follows_real_time(device))
     return FOREVER;
   if (device->config.clock == HWSIM_CLOCK_REAL)
@@ -93,19 +94,29 @@ hwsim_error hwsim_clock_advance(hwsim_device *device, int64_t step_ns) {
   return error;
 }
 
-static void wait_on_condition(hwsim_device *device, waiter *self, int64_t until_ns) {
+void clock_init_condition(pthread_cond_t *condition) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+#ifndef __APPLE__
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+  pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
+void clock_wait_condition(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns) {
   if (until_ns == FOREVER) {
-    pthread_cond_wait(&self->condition, &device->mutex);
+    pthread_cond_wait(condition, mutex);
     return;
   }
 #ifdef __APPLE__
   int64_t rest = until_ns - clock_monotonic_ns();
   struct timespec time = {.tv_sec = rest > 0 ? rest / NS_PER_S : 0,
                           .tv_nsec = rest > 0 ? rest % NS_PER_S : 0};
-  pthread_cond_timedwait_relative_np(&self->condition, &device->mutex, &time);
+  pthread_cond_timedwait_relative_np(condition, mutex, &time);
 #else
   struct timespec time = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
-  pthread_cond_timedwait(&self->condition, &device->mutex, &time);
+  pthread_cond_timedwait(condition, mutex, &time);
 #endif
 }
 
@@ -122,7 +133,7 @@ static void wait_until(hwsim_device *device, waiter *self, int64_t until_ns) {
     if (until_ns != FOREVER && until_ns - clock_monotonic_ns() < SPIN_NS)
       spin(device, self, until_ns);
     else
-      wait_on_condition(device, self, until_ns);
+      clock_wait_condition(&self->condition, &device->mutex, until_ns);
   }
   atomic_store_explicit(&self->woken, false, memory_order_relaxed);
 }
@@ -137,13 +148,7 @@ void clock_wake(op *self) {
 static waiter *own_waiter(void) {
   waiter *self = &thread_waiter;
   if (!self->initialised) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-#ifndef __APPLE__
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-#endif
-    pthread_cond_init(&self->condition, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&self->condition);
     self->initialised = true;
   }
   atomic_store_explicit(&self->woken, false, memory_order_relaxed);
@@ -184,10 +189,13 @@ static hwsim_error poll_interrupt(hwsim_device *device, op *self, const hwsim_ho
 static hwsim_error wait_for_end(hwsim_device *device, op *self, const hwsim_hooks *hooks) {
   int64_t poll_at = hooks && hooks->poll ? clock_monotonic_ns() + POLL_NS : FOREVER;
   while (self->list) {
-    if (jump(device, self))
-      continue;
-    int64_t until = to_monotonic(device, next_event(device, self));
-    wait_until(device, self->waiter, until < poll_at ? until : poll_at);
+    if (jump(device, self)) { /* once more, and it may be for ever: let others in */
+      pthread_mutex_unlock(&device->mutex);
+      pthread_mutex_lock(&device->mutex);
+    } else {
+      int64_t until = clock_to_monotonic(device, next_event(device, self));
+      wait_until(device, self->waiter, until < poll_at ? until : poll_at);
+    }
     if (poll_at != FOREVER && clock_monotonic_ns() >= poll_at) {
       if (poll_interrupt(device, self, hooks))
         return HWSIM_EFORKED;
@@ -199,12 +207,12 @@ static hwsim_error wait_for_end(hwsim_device *device, op *self, const hwsim_hook
 }
 
 hwsim_error clock_wait(hwsim_device *device, op *self) {
-  while (self->list && jump(device, self))
+  for (int i = 0; i < JUMPS && self->list && jump(device, self); i++)
     ;
   if (!self->list)
     return HWSIM_OK;
 
-  int64_t end = self->open_ended ? FOREVER : to_monotonic(device, next_event(device, self));
+  int64_t end = self->open_ended ? FOREVER : clock_to_monotonic(device, next_event(device, self));
   waiter *own = own_waiter();
   const hwsim_hooks *hooks = thread_hooks;
   self->waiter = own;

@@ -18,9 +18,11 @@ unsigned fork_generation;
 static void before_fork(void) {
   pthread_mutex_lock(&registry_mutex);
   firmware_before_fork();
+  timer_before_fork();
 }
 
 static void after_fork_in_parent(void) {
+  timer_after_fork(false);
   firmware_after_fork();
   pthread_mutex_unlock(&registry_mutex);
 }
@@ -30,6 +32,7 @@ static void after_fork_in_child(void) {
   registry =
       NULL; /* the parent's devices: their mutexes may be locked for good, never touch them */
   registry_size = 0;
+  timer_after_fork(true);
   firmware_after_fork();
   pthread_mutex_unlock(&registry_mutex); /* the thread that locked it is this one */
 }
@@ -86,6 +89,7 @@ hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
     goto failed;
   device->epoch_ns = clock_monotonic_ns();
   device->timeout_ns = config->timeout_ns;
+  device->timer_ns = config->timer_ns;
   device->instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
   registers_reset(device, 0);
   error = signals_open(device);

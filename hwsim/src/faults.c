@@ -111,12 +111,29 @@ void faults_decide(hwsim_device *device, op *self, int64_t now_ns) {
       self->cost_ns = add_saturated(self->cost_ns, entry->fault.extra_ns);
     else if (kind == HWSIM_FAULT_CORRUPT)
       self->corrupt = true;
+    else if (kind == HWSIM_FAULT_LOST)
+      self->mute = true;
     else if (!self->fault)
       self->fault = (int)kind;
     else
       continue;
     self->hits++;
+    self->first_hit = self->first_hit ? self->first_hit : (int)kind;
+    self->causes |= HWSIM_EVENT_BIT(HWSIM_EVENT_FAULT);
   }
+  if (self->fault == HWSIM_FAULT_DISCONNECT || self->fault == HWSIM_FAULT_POWER)
+    self->causes |= HWSIM_EVENT_BIT(HWSIM_EVENT_DISCONNECT);
+}
+
+void faults_record(hwsim_device *device, op *self, int64_t at_ns) {
+  if (!self->hits)
+    return;
+  op *current = device->current;
+  device->current = self;
+  registers_count_faults(device, self->hits);
+  uint32_t kind = (uint32_t)(self->fault ? self->fault : self->first_hit);
+  events_emit(device, HWSIM_EVENT_FAULT, at_ns, kind, (double)self->number);
+  device->current = current;
 }
 
 uint32_t faults_stick(const hwsim_device *device, uint64_t number, uint32_t address,
@@ -131,6 +148,8 @@ uint32_t faults_stick(const hwsim_device *device, uint64_t number, uint32_t addr
 }
 
 void faults_disconnect(hwsim_device *device, int64_t at_ns) {
+  if (!device->disconnected)
+    events_emit(device, HWSIM_EVENT_DISCONNECT, at_ns, 0, 0);
   device->disconnected = true;
   bus_disconnect(device, at_ns);
 }
@@ -141,7 +160,8 @@ void faults_reconnect(hwsim_device *device, int64_t at_ns) {
   device->disconnected = false;
   firmware_boot(device);
   registers_reset(device, at_ns);
-  registers_record_events(device, EVENT_DISCONNECT | EVENT_RECONNECT);
+  registers_latch_event(device, HWSIM_EVENT_BIT(HWSIM_EVENT_DISCONNECT));
+  events_reconnected(device, at_ns);
 }
 
 hwsim_error faults_add(hwsim_device *device, const hwsim_fault *fault) {

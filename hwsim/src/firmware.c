@@ -186,7 +186,6 @@ static hwsim_error apply_verify(hwsim_device *device, op *base, int64_t at_ns) {
 
 /* The device checks the whole image before it will boot it. */
 static hwsim_error apply_commit(hwsim_device *device, op *base, int64_t at_ns) {
-  (void)at_ns;
   page_op *self = (page_op *)base;
   const bank *other = &device->flash->banks[self->bank == &device->flash->banks[0]];
   self->bank->commit = other->commit + 1;
@@ -195,6 +194,7 @@ static hwsim_error apply_commit(hwsim_device *device, op *base, int64_t at_ns) {
     return HWSIM_EFIRMWARE;
   }
   device->firmware_version = self->bank->version;
+  events_emit(device, HWSIM_EVENT_FIRMWARE, at_ns, 0, device->firmware_version);
   return HWSIM_OK;
 }
 
@@ -288,7 +288,9 @@ static hwsim_error program_pages(update *self) {
     if (error)
       return error;
   }
-  page_op commit = {.base = {.apply = apply_commit, .bytes = 16}};
+  page_op commit = {.base = {.apply = apply_commit,
+                             .bytes = 16,
+                             .causes = HWSIM_EVENT_BIT(HWSIM_EVENT_FIRMWARE)}};
   hwsim_error error = long_operation_step(&self->operation, 1);
   return error ? error : run_page(self, &commit);
 }

@@ -2,11 +2,13 @@
  *
  * The idea everything follows from: a device is a function of time. An operation is appended to the
  * device's timeline and is done at a known time; whoever next holds the mutex *settles* the device,
- * which lets everything that is due take effect in order. No thread works in the background.
+ * which lets everything that is due take effect in order. Only events for handlers have a thread in
+ * the background (timer.c).
  *
  * Locks: device->mutex guards everything in struct hwsim_device that is not constant after open. It
- * is held for short, bounded work only: never across a wait, a hook or sample generation. Order:
- * a cancel token's mutex, a device's, the registry's, the flashes'.
+ * is held for short, bounded work only: never across a wait, a hook, a handler or the generation of
+ * a block of samples. Order: a cancel token's mutex, a device's, the registry's, the flashes', the
+ * timer's.
  */
 #ifndef HWSIM_INTERNAL_H
 #define HWSIM_INTERNAL_H
@@ -63,9 +65,13 @@ struct op {
   int64_t wake_ns; /* armed: when the condition comes true by itself, or FOREVER */
   int64_t timeout_ns, deadline_ns;
   hwsim_error result;
+  uint32_t causes; /* bits of the kinds of events that it may cause; a fault adds its own */
+  bool stalled;    /* it should be done, but there is no room for its events */
   int fault;       /* hwsim_fault_kind that makes it fail; 0: none */
+  int first_hit;   /* hwsim_fault_kind; 0: none */
   uint32_t hits;   /* faults that it suffers */
   bool corrupt;    /* what it writes is damaged */
+  bool mute;       /* the events that it causes are lost */
   bool reconnects; /* the device is back right before it */
   waiter *waiter;
   const hwsim_hooks *entered; /* whose enter has been called, and leave not yet; or NULL */
@@ -85,7 +91,8 @@ hwsim_error bus_run_armed(hwsim_device *device, op *self, const hwsim_call *call
 void bus_ask_armed(hwsim_device *device, int64_t at_ns); /* something they wait for has changed */
 void bus_settle(hwsim_device *device, int64_t now_ns);
 void bus_abort(hwsim_device *device, op *self, hwsim_error result, int64_t now_ns);
-/* Those that wait fail with EDISCONNECTED, up to the first that brings a reconnect. */
+void bus_resume(hwsim_device *device, int64_t now_ns); /* there is room for events again */
+/* Those that use the bus fail with EDISCONNECTED, up to the first that brings a reconnect. */
 void bus_disconnect(hwsim_device *device, int64_t at_ns);
 void bus_abort_all(hwsim_device *device, hwsim_error result);
 /* EFORKED for an inherited handle, ECLOSED for a closed one; otherwise locks the mutex. */
@@ -105,7 +112,12 @@ int64_t clock_now(const hwsim_device *device); /* mutex held */
  * op->entered, the caller must end with clock_end_work(). EFORKED: a hook forked, this is the
  * child, and the mutex is not held. */
 hwsim_error clock_wait(hwsim_device *device, op *self);
-void clock_wake(op *self);                   /* mutex held */
+void clock_wake(op *self); /* mutex held */
+/* The monotonic time at which the device's clock shows `time_ns`; FOREVER if it may never. */
+int64_t clock_to_monotonic(const hwsim_device *device, int64_t time_ns);
+void clock_init_condition(pthread_cond_t *condition);
+/* As pthread_cond_timedwait, until a monotonic time or FOREVER. */
+void clock_wait_condition(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns);
 int64_t add_saturated(int64_t a, int64_t b); /* both from 0 */
 /* Work that takes time but does not wait: for the thread's hooks it is the same. No mutex held.
  * clock_interrupted() asks their interrupt check if it is due, and sets when it will be again. */
@@ -127,10 +139,9 @@ void cancel_detach(hwsim_cancel *token, cancel_link *link);        /* mutex not 
 /* --------------------------------------------------------------------- registers.c, signal.c -- */
 
 void registers_reset(hwsim_device *device, int64_t at_ns);
-void registers_record_faults(hwsim_device *device, uint32_t count);
+void registers_count_faults(hwsim_device *device, uint32_t count);
 bool registers_converters_enabled(const hwsim_device *device);
-enum { EVENT_FAULT = 1, EVENT_DISCONNECT = 2, EVENT_RECONNECT = 4 };
-void registers_record_events(hwsim_device *device, uint32_t events);
+void registers_latch_event(hwsim_device *device, uint32_t bit);
 /* Checks that `address` is that of a register which `operation` can read; otherwise error_set(). */
 hwsim_error registers_check_readable(const char *device, const char *operation, uint32_t address);
 
@@ -165,10 +176,77 @@ signal_plan signal_plan_for(const signal_source *source, uint64_t seed, uint32_t
 /* Samples n to n + count - 1. Needs no lock. */
 void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *codes_out);
 
+/* Samples at a rate, in micro-hertz: exact for times of any length. */
+#define UHZ_NS 1000000000000000u /* 1 / (1 uHz * 1 ns) */
+__extension__ typedef unsigned __int128 wide;
+/* How many there are after a time; saturates at UINT64_MAX - 1. */
+static inline uint64_t rate_count(uint64_t rate_uhz, int64_t elapsed_ns) {
+  wide count = (wide)(uint64_t)elapsed_ns * rate_uhz / UHZ_NS;
+  return count < UINT64_MAX ? (uint64_t)count : UINT64_MAX - 1;
+}
+/* After which time there are `count`; or FOREVER. */
+static inline int64_t rate_time(uint64_t rate_uhz, uint64_t count) {
+  wide time_ns = ((wide)count * UHZ_NS + rate_uhz - 1) / rate_uhz;
+  return time_ns < (wide)FOREVER ? (int64_t)time_ns : FOREVER;
+}
+
+/* ------------------------------------------------------------------------- events.c, timer.c -- */
+
+/* All of it: device's mutex held, unless it says otherwise. */
+#define SHORTEST_TIMER_NS 1000
+void events_emit(hwsim_device *device, hwsim_event_kind kind, int64_t at_ns, uint32_t channel,
+                 double value);
+/* Whether somebody's full queue holds back events of these kinds. */
+bool events_hold(const hwsim_device *device, uint32_t kinds);
+/* Puts what follows from the time into the queues. False: nothing was due. */
+bool events_produce(hwsim_device *device, int64_t until_ns);
+void events_reschedule(hwsim_device *device, int64_t now_ns); /* the next ones may have changed */
+void events_signal_changed(hwsim_device *device, uint32_t channel, bool from_first_sample,
+                           int64_t now_ns);
+void events_reconnected(hwsim_device *device, int64_t at_ns);
+
+size_t subscription_take(hwsim_subscription *self, hwsim_event *events_out, size_t capacity,
+                         int64_t now_ns, int64_t *next_ns_out);
+void subscription_release(hwsim_subscription *self); /* one owner less; mutex not held */
+
+bool timer_expect(void); /* one more subscription: starts the thread. Mutex not held */
+void timer_schedule(hwsim_subscription *self, int64_t due_ns); /* look at it then, at the latest */
+/* Never look at it again. True: the handler is not running; otherwise the timer thread calls
+ * release() after it. */
+bool timer_forget(hwsim_subscription *self);
+void timer_before_fork(void);
+void timer_after_fork(bool in_child);
+
+struct hwsim_subscription {
+  /* Constant. */
+  hwsim_device *device;
+  hwsim_subscription_config config;
+  size_t room; /* of the ring */
+  atomic_int references;
+  atomic_bool open;
+
+  /* Guarded by the device's mutex. */
+  hwsim_subscription *next; /* of the device */
+  hwsim_event *ring;
+  size_t head, count;
+  uint64_t sequence; /* of the next event */
+  uint64_t expected; /* by whoever reads: that of the next event unless some were lost */
+  uint64_t delivered;
+  uint64_t ticks; /* of the device's timer, that have been put into the queue or lost */
+
+  /* Guarded by the timer's mutex. */
+  size_t place;   /* in the heap, from 1; 0: not there */
+  int64_t due_ns; /* monotonic; when to look at it */
+  bool served;    /* by the timer thread now */
+  bool forgotten;
+};
+
 /* -------------------------------------------------------------------------- faults.c, random -- */
 
 /* Decides what hits operation `self`, whose number is set. Mutex held. */
 void faults_decide(hwsim_device *device, op *self, int64_t now_ns);
+/* The operation has suffered them. Mutex held. */
+void faults_record(hwsim_device *device, op *self, int64_t at_ns);
 /* What a read of `address` by operation `number` sees instead of `value`. Mutex held. */
 uint32_t faults_stick(const hwsim_device *device, uint64_t number, uint32_t address,
                       uint32_t value);
@@ -248,10 +326,22 @@ hwsim_error resource_parse(const char *uri, hwsim_config *config_out, resource_f
 /* ------------------------------------------------------------------------------------ the device
  * -- */
 
+typedef struct comparator {
+  bool enabled;
+  double level_v, hysteresis_v;
+  int64_t base_ns; /* when the signal began */
+  uint64_t n;      /* the next sample to look at; may be in the future */
+  bool known;      /* a sample has been seen, and `high` says something */
+  bool high;       /* its output */
+  bool found;      /* sample n - 1 will change it */
+  double found_v;
+} comparator;
+
 typedef struct channel_state {
   signal_source *source;
   uint64_t next_sample;
   struct code_correction *correction; /* or NULL */
+  comparator comparator;
 } channel_state;
 
 struct hwsim_device {
@@ -281,6 +371,10 @@ struct hwsim_device {
   int64_t reset_ns;       /* where UPTIME counts from */
   uint32_t registers[24]; /* by address / 4 */
   channel_state *channels;
+  hwsim_subscription *subscriptions; /* open ones */
+  op *current;                       /* whose effect this is; or NULL */
+  int64_t timer_ns, timer_base_ns;   /* ticks at base + k * timer_ns, from k = 1 on; 0: none */
+  uint32_t comparators;              /* how many are enabled */
 };
 
 #endif

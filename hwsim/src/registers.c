@@ -50,14 +50,12 @@ void registers_reset(hwsim_device *device, int64_t at_ns) {
   device->reset_ns = at_ns;
 }
 
-void registers_record_faults(hwsim_device *device, uint32_t count) {
+void registers_count_faults(hwsim_device *device, uint32_t count) {
   device->registers[SLOT(FAULT_COUNT)] += count;
-  if (count)
-    registers_record_events(device, EVENT_FAULT);
 }
 
-void registers_record_events(hwsim_device *device, uint32_t events) {
-  device->registers[SLOT(EVENT_STATUS)] |= events;
+void registers_latch_event(hwsim_device *device, uint32_t bit) {
+  device->registers[SLOT(EVENT_STATUS)] |= bit;
 }
 
 bool registers_converters_enabled(const hwsim_device *device) {
@@ -89,7 +87,7 @@ static uint32_t take(hwsim_device *device, uint64_t number, size_t slot, int64_t
   return value;
 }
 
-static void put(hwsim_device *device, size_t slot, uint32_t value, int64_t at_ns) {
+static void put_quietly(hwsim_device *device, size_t slot, uint32_t value, int64_t at_ns) {
   uint32_t *target = &device->registers[slot], writable = slots[slot].writable;
   if (slot == SLOT(COMMAND)) {
     if (value & 1)
@@ -100,6 +98,25 @@ static void put(hwsim_device *device, size_t slot, uint32_t value, int64_t at_ns
     *target = (*target & ~writable) | (value & writable);
   }
 }
+
+/* An event for each register that has changed. */
+static void report_changes(hwsim_device *device, const uint32_t *before, int64_t at_ns) {
+  for (size_t slot = 0; slot < SLOTS; slot++)
+    if (device->registers[slot] != before[slot])
+      events_emit(device, HWSIM_EVENT_REGISTER, at_ns, slots[slot].address,
+                  device->registers[slot]);
+}
+
+static void put(hwsim_device *device, size_t slot, uint32_t value, int64_t at_ns) {
+  uint32_t before[SLOTS];
+  if (device->subscriptions)
+    memcpy(before, device->registers, sizeof before);
+  put_quietly(device, slot, value, at_ns);
+  if (device->subscriptions)
+    report_changes(device, before, at_ns);
+}
+
+#define CAUSES_CHANGES HWSIM_EVENT_BIT(HWSIM_EVENT_REGISTER)
 
 /* ---------------------------------------------------------------------------- the operations -- */
 
@@ -176,7 +193,7 @@ static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
 
 static hwsim_error apply_reset(hwsim_device *device, op *self, int64_t at_ns) {
   (void)self;
-  registers_reset(device, at_ns);
+  put(device, SLOT(COMMAND), 1, at_ns);
   return HWSIM_OK;
 }
 
@@ -257,7 +274,8 @@ static hwsim_error run_write(hwsim_device *device, const char *name, uint32_t ad
   register_op self = {.base = {.name = name,
                                .apply = apply_write,
                                .bytes = (uint32_t)(4 * count),
-                               .timed = is_timed(address / 4, count)},
+                               .timed = is_timed(address / 4, count),
+                               .causes = CAUSES_CHANGES},
                       .slot = address / 4,
                       .count = count,
                       .input = values};
@@ -295,11 +313,12 @@ hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32
     return error;
   if (slots[address / 4].access != HWSIM_ACCESS_RW)
     return fail_access(device->config.name, name, address / 4, "not RW");
-  register_op self = {.base = {.name = name, .apply = apply_update, .bytes = 8},
-                      .slot = address / 4,
-                      .mask = mask,
-                      .value = value,
-                      .output = old_value_out};
+  register_op self = {
+      .base = {.name = name, .apply = apply_update, .bytes = 8, .causes = CAUSES_CHANGES},
+      .slot = address / 4,
+      .mask = mask,
+      .value = value,
+      .output = old_value_out};
   return bus_run(device, &self.base, call);
 }
 
@@ -322,6 +341,7 @@ hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint32_t
 }
 
 hwsim_error hwsim_device_reset(hwsim_device *device, const hwsim_call *call) {
-  op self = {.name = "reset", .apply = apply_reset, .bytes = 4, .timed = true};
+  op self = {
+      .name = "reset", .apply = apply_reset, .bytes = 4, .timed = true, .causes = CAUSES_CHANGES};
   return bus_run(device, &self, call);
 }

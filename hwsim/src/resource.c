@@ -132,6 +132,12 @@ static hwsim_error set_timeout(const context *where, hwsim_config *config) {
                "a time from 0s, such as 500ms, or inf");
 }
 
+static hwsim_error set_timer(const context *where, hwsim_config *config) {
+  bool good = parse_time(where->value, HOUR_NS, &config->timer_ns) &&
+              (!config->timer_ns || config->timer_ns >= SHORTEST_TIMER_NS);
+  return check(good, where, "0s, or a time from 1us to 3600s, such as 10ms");
+}
+
 static hwsim_error set_bandwidth(const context *where, hwsim_config *config) {
   bool unlimited = strcmp(where->value, "inf") == 0;
   if (unlimited)
@@ -189,7 +195,7 @@ static const struct {
     {"latency", set_latency},   {"jitter", set_jitter}, {"bandwidth", set_bandwidth},
     {"channels", set_channels}, {"seed", set_seed},     {"clock", set_clock},
     {"timeout", set_timeout},   {"rate", set_rate},     {"range", set_range},
-    {"noise", set_noise},       {"fault", NULL},
+    {"noise", set_noise},       {"timer", set_timer},   {"fault", NULL},
 };
 
 /* ------------------------------------------------------------------------------------ faults -- */

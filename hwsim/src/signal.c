@@ -163,7 +163,8 @@ hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel, const hwsim
     signal_release(source);
     return error;
   }
-  bus_settle(device, clock_now(device)); /* conversions done by now measured the old signal */
+  int64_t now_ns = clock_now(device);
+  bus_settle(device, now_ns); /* conversions done by now measured the old signal */
   channel_state *target = &device->channels[channel];
   signal_source *old = target->source;
   target->source = source;
@@ -174,6 +175,7 @@ hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel, const hwsim
     stale = target->correction; /* it is that of another range */
     target->correction = NULL;
   }
+  events_signal_changed(device, channel, true, now_ns);
   device_unlock(device);
   signal_release(old);
   correction_release(stale);

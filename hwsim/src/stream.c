@@ -25,13 +25,10 @@ struct hwsim_stream {
 };
 
 #define NO_END UINT64_MAX
-#define UHZ_NS 1000000000000000u /* 1 / (1 uHz * 1 ns) */
-__extension__ typedef unsigned __int128 wide;
 
 /* Samples since the start at a time, end or not. */
 static uint64_t produced(const hwsim_stream *stream, int64_t at_ns) {
-  wide samples = (wide)(uint64_t)(at_ns - stream->start_ns) * stream->rate_uhz / UHZ_NS;
-  return samples < NO_END ? (uint64_t)samples : NO_END - 1;
+  return rate_count(stream->rate_uhz, at_ns - stream->start_ns);
 }
 
 static uint64_t available(const hwsim_stream *stream, int64_t at_ns) {
@@ -42,8 +39,7 @@ static uint64_t available(const hwsim_stream *stream, int64_t at_ns) {
 
 /* When `count` samples have been produced. */
 static int64_t time_of(const hwsim_stream *stream, uint64_t count) {
-  wide time_ns = ((wide)count * UHZ_NS + stream->rate_uhz - 1) / stream->rate_uhz;
-  return time_ns < (wide)FOREVER ? add_saturated(stream->start_ns, (int64_t)time_ns) : FOREVER;
+  return add_saturated(stream->start_ns, rate_time(stream->rate_uhz, count));
 }
 
 /* A reader that lags by more than the buffer has lost the oldest samples. */
@@ -57,6 +53,8 @@ static void drop_overdue(hwsim_stream *stream, int64_t at_ns) {
   stream->position += dropped;
   stream->lost += dropped;
   stream->gap += dropped;
+  if (dropped)
+    events_emit(stream->device, HWSIM_EVENT_OVERRUN, at_ns, 0, (double)dropped);
 }
 
 /* --------------------------------------------------------------------------------- start and stop

@@ -151,6 +151,7 @@ typedef struct hwsim_config {
   double sample_rate_hz; /* rate:      of the converters; 1 mHz to 1 GHz; default 1 kHz */
   double range_v;        /* range:     of the converters, +-; 1 mV to 1 kV; default 10 V */
   double noise_v;        /* noise:     of the converters, RMS; 0 to 1 kV; default 1 mV */
+  int64_t timer_ns;      /* timer:     period of the timer events, 1 us to 1 h; default 0s, off */
 } hwsim_config;
 
 /* Opens the device that a resource string names, at power-on state, for this process alone:
@@ -226,8 +227,8 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, in
   X(STATUS, 0x0C, RO, 0, 0, "bit 0: converters ready; bit 1: EVENT_STATUS & EVENT_MASK not 0")     \
   X(UPTIME, 0x10, RO, 0, 0, "milliseconds since open or reset, modulo 2^32")                       \
   X(FAULT_COUNT, 0x14, RC, 0, 0, "faults since the last read; reading clears it")                  \
-  X(EVENT_MASK, 0x18, RW, 0, 0x7, "which events set STATUS bit 1")                                 \
-  X(EVENT_STATUS, 0x1C, W1C, 0, 0x7, "bit 0: fault; 1: disconnect; 2: reconnect; write 1 clears")  \
+  X(EVENT_MASK, 0x18, RW, 0, 0x3F, "which events set STATUS bit 1")                                \
+  X(EVENT_STATUS, 0x1C, W1C, 0, 0x3F, "bit n: event of kind n, see hwsim_event; write 1 clears")   \
   X(COMMAND, 0x20, WO, 0, 0x1, "write 1: software reset")                                          \
   X(CHANNELS, 0x24, RO, 0, 0, "number of channels")                                                \
   X(SCRATCH0, 0x40, RW, 0, 0xFFFFFFFF, "free for use")                                             \
@@ -511,6 +512,137 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_firmware_program(hwsim_device *device,
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_firmware_version(hwsim_device *device,
                                                            uint32_t *version_out);
 
+/* ------------------------------------------------------------------------------------ events -- */
+
+/* X(name, value, text): what happens on a device, and what `channel` and `value` say about it */
+#define HWSIM_EVENTS(X)                                                                            \
+  X(FAULT, 0, "fault") /* an operation was hit: hwsim_fault_kind; number of the operation */       \
+  X(DISCONNECT, 1, "disconnect") /* 0; 0 */                                                        \
+  X(RECONNECT, 2, "reconnect")   /* 0; 0 */                                                        \
+  X(TRIGGER, 3, "trigger")       /* hwsim_event_trigger(): 0; the value given */                   \
+  X(OVERRUN, 4, "overrun")       /* a stream's reader finds that it was late: 0; samples lost */   \
+  X(FIRMWARE, 5, "firmware")     /* new firmware runs: 0; its version */                           \
+  X(REGISTER, 6, "register")     /* a write, update or reset changed it: address; new value */     \
+  X(TIMER, 7, "timer")           /* 0; number of the tick since the timer was set, from 1 */       \
+  X(THRESHOLD, 8, "threshold")   /* the signal crossed it: channel; volts */
+
+typedef enum hwsim_event_kind {
+#define HWSIM_X(name, value, text) HWSIM_EVENT_##name = value,
+  HWSIM_EVENTS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_event_kind;
+#define HWSIM_EVENT_BIT(kind) (UINT32_C(1) << (kind))
+
+typedef struct hwsim_event {
+  hwsim_event_kind kind;
+  uint32_t channel;  /* see HWSIM_EVENTS */
+  int64_t time_ns;   /* when it happened */
+  uint64_t sequence; /* its number in the subscription, from 0; lost ones count */
+  uint64_t lost;     /* events of the subscription that were lost right before it */
+  double value;      /* see HWSIM_EVENTS */
+} hwsim_event;
+
+/* "timer", ...; NULL for an unknown kind. */
+HWSIM_API const char *hwsim_event_name(hwsim_event_kind kind);
+/* Errors: EINVALID (with the nearest name). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_event_find(const char *text, hwsim_event_kind *kind_out);
+
+/* Ticks every `period_ns` from now on; 0: none. 1 us to 1 h. The ticks of a disconnected device
+ * are not missed later; its timer starts again when it reconnects.
+ * Errors: EINVALID, ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_timer_set(hwsim_device *device, int64_t period_ns);
+/* Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_timer_get(hwsim_device *device, int64_t *period_ns_out);
+
+/* Gives a channel a comparator: it looks at each sample that the converters would take at the
+ * device's sample rate. Its output goes high at the first sample >= level_v, low at the first one
+ * < level_v - hysteresis_v; each change is an event. It starts with the next sample, at whatever
+ * side that is on, and works while somebody subscribes to thresholds. A signal connected later
+ * starts for it at its sample 0. level_v: -1e6 to 1e6. hysteresis_v: 0 to 1e6.
+ * Errors: EINVALID, ESTATE (sample rate times clock factor exceeds 1 MHz), ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_threshold_set(hwsim_device *device, uint32_t channel,
+                                                        double level_v, double hysteresis_v);
+/* Takes it away. Errors: EINVALID (no such channel), ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_threshold_clear(hwsim_device *device, uint32_t channel);
+
+/* A software trigger: an event with this value. One operation on the bus. Blocks. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_event_trigger(hwsim_device *device, double value,
+                                                        const hwsim_call *call);
+
+/* Somebody who wants to know of events: a queue, read with hwsim_subscription_next() or, if there
+ * is a handler, by that. */
+typedef struct hwsim_subscription hwsim_subscription;
+
+/* What happens to an event for which the queue has no room. */
+typedef enum hwsim_overflow {
+  HWSIM_OVERFLOW_DROP = 0, /* the oldest one in the queue is lost, and counted */
+  HWSIM_OVERFLOW_WAIT = 1  /* back-pressure: it does not happen yet. Ticks come later, all of them;
+                            * an operation that would cause an event takes effect, and gives the bus
+                            * free, when there is room. What cannot wait is lost, and counted: a
+                            * crossed threshold, an overrun, and what hwsim_fault_inject() does at
+                            * once. */
+} hwsim_overflow;
+
+/* Where events go without being asked for. Both functions are called on the library's timer thread,
+ * one thread for all devices of the process, which starts with the first subscription that needs
+ * it; no lock is held, and they may call anything, also close or free this very subscription. A
+ * handler that takes long delays the others; the queue fills meanwhile. They must return normally.
+ */
+typedef struct hwsim_handler {
+  /* 1 or more events in order; those after a close during the call are of no interest. */
+  void (*handle)(void *user, hwsim_subscription *subscription, const hwsim_event *events,
+                 size_t count);
+  /* The last call: `user` is not needed any more. On the timer thread if it is in handle() when the
+   * subscription closes, otherwise on the thread that closes. Not called in a forked child. May be
+   * NULL. */
+  void (*release)(void *user);
+  void *user;
+} hwsim_handler;
+
+typedef struct hwsim_subscription_config {
+  uint32_t kinds; /* HWSIM_EVENT_BIT()s, at least one */
+  uint32_t queue; /* events, 1 to 2^20 */
+  hwsim_overflow overflow;
+  hwsim_handler handler; /* handle NULL: none */
+} hwsim_subscription_config;
+
+typedef struct hwsim_subscription_status {
+  uint64_t queued;    /* events in the queue */
+  uint64_t delivered; /* ... that have been read, or given to the handler */
+  uint64_t lost;      /* ... that have been lost */
+  bool open;
+} hwsim_subscription_status;
+
+/* Subscribes to what happens from now on. Keeps the device alive, not open. Does not block.
+ * Errors: EINVALID (names the field), ENOMEM, ECLOSED, EFORKED; release() has not been called. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_subscription_new(hwsim_device *device,
+                                                           const hwsim_subscription_config *config,
+                                                           hwsim_subscription **subscription_out);
+/* Waits for at least one event, and takes up to `capacity` of those that are in the queue. Does not
+ * use the bus. Several readers take turns. Blocks. Events from before the device was closed can
+ * still be read; then ECLOSED. Errors: EINVALID (capacity 0), ESTATE (it has a handler), ECLOSED.
+ */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_subscription_next(hwsim_subscription *subscription,
+                                                            size_t capacity, const hwsim_call *call,
+                                                            hwsim_event *events_out,
+                                                            size_t *count_out);
+/* Ends it: readers that wait get ECLOSED, what is in the queue is dropped. Never waits for a
+ * handler that runs: no handle() begins after it, but one may still be under way in another thread.
+ * May be called in the handler. Closing twice is fine. */
+HWSIM_API void hwsim_subscription_close(hwsim_subscription *subscription);
+/* Closes, too. It must not be in use by a call of hwsim_subscription_next(). NULL is ignored. */
+HWSIM_API void hwsim_subscription_free(hwsim_subscription *subscription);
+HWSIM_API bool hwsim_subscription_is_open(const hwsim_subscription *subscription);
+/* Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_subscription_get_status(
+    hwsim_subscription *subscription, hwsim_subscription_status *status_out);
+
+/* Stops the timer thread, and waits until it has ended: for up to timeout_ns, if a handler does not
+ * return. For the end of a program, or before the code of the handlers is unloaded. It starts again
+ * with the next subscription that needs it. Errors: ETIMEOUT (it ends when the handler returns),
+ * ESTATE (called in a handler: it ends after it). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_events_stop(int64_t timeout_ns);
+
 /* ------------------------------------------------------------------------------------ faults -- */
 
 /* X(name, value, text, error): `error` is what a hit operation fails with; OK: it does not fail. */
@@ -529,6 +661,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_firmware_version(hwsim_device *device,
   X(INTERNAL, 12, "internal", EINTERNAL)                                                           \
   X(POWER, 14, "power", EDISCONNECTED) /* cut: torn writes; disconnected until a reconnect */      \
   X(CORRUPT, 15, "corrupt", OK)        /* a page of firmware is written wrong */                   \
+  X(LOST, 16, "lost", OK)              /* the events that the operation causes are lost */         \
   X(FOREIGN, 13, "foreign", EINTERNAL) /* C++ facade: throws what is no std::exception */
 
 typedef enum hwsim_fault_kind {
