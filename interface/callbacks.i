@@ -1,17 +1,44 @@
-/* callbacks.i: Python callables that C++ calls. Reusable: it names nothing of any library.
+/* callbacks.i: Python callables that C++ calls. Reusable: it names nothing of any library. After
+ * errors.i.
  *
- * callbacks::call() is for a callback on the calling thread, such as a progress report: it takes the GIL
- * back for the call, whether gil.i has released it or not, and lets it go again. When the callable
- * raises, the error stays set and the result is false; the library then ends the operation, and
- * errors.i passes the exception on as it is. A typemap for the parameter checks that it is callable:
+ * On the calling thread, such as a progress report: callbacks::call() takes the GIL back for the call,
+ * whether gil.i has released it or not, and lets it go again. When the callable raises, the error stays set
+ * and the result is false; the library then ends the operation, and errors.i passes the exception on
+ * as it is. A typemap for the parameter checks that it is callable:
  *
  *   if (!callbacks::check($input, "$1_name")) SWIG_fail;
  *
  * and, for a callable that raises when the operation has succeeded already, an argout typemap says
  *
  *   if (PyErr_Occurred()) SWIG_fail;
+ *
+ * On a thread of the library: callbacks::target refers to a Python object with the attributes
+ *
+ *   callback   is called with one argument
+ *   on_error   what becomes of an exception that it raises: "unraisable": sys.unraisablehook gets it.
+ *              "raise": the next call of the module raises it (errors.i). A callable: is called with
+ *              it.
+ *
+ * The object is held weakly, so its life is Python's business: the garbage collector sees what it and
+ * its callback refer to, and nothing is called once it is gone. A thread of the library is attached
+ * to Python at its first batch, and stays so until it ends; the GIL is taken once for a batch of
+ * calls, however many. As a C function and its user pointer:
+ *
+ *   static void on_sample(void *user, const sample *samples, size_t count) {
+ *     size_t i = 0;
+ *     static_cast<callbacks::target *>(user)->deliver(
+ *         [&] { return i < count ? as_object(samples[i++]) : nullptr; });
+ *   }
+ *   vendor_subscribe(on_sample, new callbacks::target(object));    // user; delete it after the last call
+ *
+ * As a std::function (it must be copyable): capture a std::shared_ptr<callbacks::target>.
+ *
+ * The library's threads have to end before Python does. Define, before this file, the statement that
+ * stops and joins them: #define CALLBACKS_STOP. It runs at exit, with the GIL released; from then on
+ * nothing is called any more.
  */
 %{
+#include <atomic>
 #include <cstdarg>
 
 namespace callbacks {
@@ -42,5 +69,145 @@ static bool call(PyObject *callable, const char *format, ...) {
   return good;
 }
 
+/* --------------------------------------------------------------------- on threads of the library */
+
+static std::atomic<bool> stopped{false}; /* Python is about to end */
+
+/* Makes a thread state for a thread that Python does not know, and keeps it for the thread's life. */
+class attachment {
+public:
+  void make() {
+    if (state_ || PyGILState_GetThisThreadState())
+      return;
+    ensured_ = PyGILState_Ensure();
+    state_ = PyEval_SaveThread();
+  }
+  ~attachment() {
+    if (!state_ || stopped) /* at exit Python itself frees it */
+      return;
+    PyEval_RestoreThread(state_);
+    PyGILState_Release(ensured_);
+  }
+
+private:
+  PyThreadState *state_ = nullptr;
+  PyGILState_STATE ensured_;
+};
+
+static thread_local attachment thread_attachment;
+
+/* Calls `work` with the GIL, on any thread; not at all once Python is about to end. No destructor gives
+ * the GIL back: before 3.14 Python ends a late thread by unwinding its stack, without the GIL. */
+template <class Work> static void with_gil(Work work) {
+  if (stopped)
+    return;
+  thread_attachment.make();
+  PyGILState_STATE state = PyGILState_Ensure();
+  work();
+  PyGILState_Release(state);
+}
+
+/* Gives the exception that is set to whom `on_error` says. */
+static void report(PyObject *callback, PyObject *on_error) {
+  bool is_text = PyUnicode_Check(on_error);
+  if (is_text && PyUnicode_CompareWithASCIIString(on_error, "raise") == 0) {
+    errors::defer(callback);
+    return;
+  }
+  if (!is_text) {
+    PyObject *exception = errors::take();
+    PyObject *result = PyObject_CallFunctionObjArgs(on_error, exception, nullptr);
+    Py_XDECREF(result);
+    Py_DECREF(exception);
+    if (result)
+      return;
+  }
+  PyErr_WriteUnraisable(callback);
+}
+
+class target {
+public:
+  /* With the GIL. Throws if the object cannot be referred to weakly; the Python error is set then. */
+  explicit target(PyObject *object) : reference_(PyWeakref_NewRef(object, nullptr)) {
+    if (!reference_)
+      throw std::invalid_argument("not a target");
+  }
+  ~target() {
+    with_gil([this] { Py_DECREF(reference_); });
+  }
+  target(const target &) = delete;
+  target &operator=(const target &) = delete;
+
+  /* Calls the callback with what `next` returns: a new reference, until it returns null. */
+  template <class Next> void deliver(Next next) const {
+    with_gil([&] {
+      PyObject *object = get();
+      if (!object)
+        return;
+      PyObject *callback = PyObject_GetAttrString(object, "callback");
+      PyObject *on_error = callback ? PyObject_GetAttrString(object, "on_error") : nullptr;
+      while (on_error && !stopped) {
+        PyObject *argument = next();
+        if (!argument)
+          break;
+        PyObject *result = PyObject_CallOneArg(callback, argument);
+        Py_DECREF(argument);
+        Py_XDECREF(result);
+        if (!result)
+          report(callback, on_error);
+      }
+      if (PyErr_Occurred())
+        PyErr_WriteUnraisable(object);
+      Py_XDECREF(on_error);
+      Py_XDECREF(callback);
+      Py_DECREF(object);
+    });
+  }
+
+private:
+  PyObject *get() const { /* a new reference; null: it is gone */
+    PyObject *object = nullptr;
+#if PY_VERSION_HEX >= 0x030D0000
+    PyWeakref_GetRef(reference_, &object);
+#else
+    object = PyWeakref_GetObject(reference_);
+    object = object == Py_None ? nullptr : Py_NewRef(object);
+#endif
+    return object;
+  }
+
+  PyObject *reference_;
+};
+
+#ifdef CALLBACKS_STOP
+static PyObject *stop(PyObject *, PyObject *) {
+  stopped = true;
+  Py_BEGIN_ALLOW_THREADS
+  CALLBACKS_STOP;
+  Py_END_ALLOW_THREADS
+  if (errors::raise_deferred()) /* no call will come that could raise it */
+    PyErr_WriteUnraisable(nullptr);
+  Py_RETURN_NONE;
+}
+
+static bool stop_at_exit() {
+  static PyMethodDef definition = {"stop_callbacks", stop, METH_NOARGS, nullptr};
+  PyObject *function = PyCFunction_New(&definition, nullptr);
+  PyObject *atexit = function ? PyImport_ImportModule("atexit") : nullptr;
+  PyObject *result = atexit ? PyObject_CallMethod(atexit, "register", "O", function) : nullptr;
+  Py_XDECREF(result);
+  Py_XDECREF(atexit);
+  Py_XDECREF(function);
+  return result;
+}
+#endif
+
 } // namespace callbacks
+%}
+
+%init %{
+#ifdef CALLBACKS_STOP
+  if (!callbacks::stop_at_exit())
+    return -1;
+#endif
 %}

@@ -9,6 +9,10 @@
  *   std::bad_cast          TypeError             range_error                     ValueError
  *   any other std::exception: RuntimeError(what())
  *   anything else:            RuntimeError("Unexpected exception")
+ *
+ * A Python exception that comes up where nobody can receive it, such as in a callback on a native
+ * thread, can be deferred: the next call of the module raises it, instead of doing anything (in
+ * gil.i: any call but those with the policy hold).
  */
 %{
 #include <atomic>
@@ -86,6 +90,48 @@ static void raise_new(factory &make, const char *format, ...) {
   if (value)
     PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(value)), value);
   Py_XDECREF(value);
+}
+
+/* The Python error that is set, as an object with its traceback; it is set no more. */
+static PyObject *take() {
+#if PY_VERSION_HEX >= 0x030C0000
+  return PyErr_GetRaisedException();
+#else
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback)
+    PyException_SetTraceback(value, traceback);
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return value;
+#endif
+}
+
+static void set(PyObject *exception) { /* takes over the reference */
+  PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(exception)), exception);
+  Py_DECREF(exception);
+}
+
+static std::atomic<PyObject *> deferred{nullptr};
+
+/* Keeps the Python error that is set for the next call. If one is waiting already, it stays the one,
+ * and this is reported as unraisable. */
+static void defer(PyObject *where) {
+  PyObject *exception = take(), *none = nullptr;
+  if (deferred.compare_exchange_strong(none, exception))
+    return;
+  set(exception);
+  PyErr_WriteUnraisable(where);
+}
+
+static bool raise_deferred() {
+  if (!deferred.load(std::memory_order_relaxed))
+    return false;
+  PyObject *exception = deferred.exchange(nullptr);
+  if (exception)
+    set(exception);
+  return exception;
 }
 
 /* Sets the Python error for the C++ exception that is being handled. */

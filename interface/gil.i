@@ -171,6 +171,8 @@ static void remember_main_thread() {
 
 /* The frame around every call. */
 %define %gil_frame(MODE)
+  if (gil::MODE != gil::hold && errors::raise_deferred())
+    SWIG_fail;
   try {
     gil::guard guard(gil::MODE);
     try {

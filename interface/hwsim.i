@@ -4,6 +4,8 @@
 %{
 #include "hwsim/hwsim.hpp"
 
+/* At exit a callback that does not return is waited for so long. */
+#define CALLBACKS_STOP (void)!hwsim_events_stop(INT64_C(5000000000))
 #define GIL_HOOKS hwsim_hooks
 #define GIL_INSTALL_HOOKS(hooks) hwsim_hooks_set(hooks)
 #define ERRORS_OWN                                                                                 \
@@ -42,6 +44,8 @@
 %gil_when_blocking(hwsim::device::reset)
 %gil_when_blocking(hwsim::device::wait_pending)
 
+%gil_when_blocking(hwsim::device::trigger)
+%gil_when_blocking(hwsim::subscription::next)
 %gil_when_blocking(hwsim::stream::read)
 %gil_when_blocking(hwsim::device::program_firmware)
 
@@ -63,6 +67,15 @@
 %gil_hold(hwsim::device::clear_calibration)
 %gil_hold(hwsim::device::inject)
 %gil_hold(hwsim::device::clear_faults)
+%gil_hold(hwsim::device::timer)
+%gil_hold(hwsim::device::set_timer)
+%gil_hold(hwsim::device::set_threshold)
+%gil_hold(hwsim::device::clear_threshold)
+%initialise_once(hwsim::subscription::subscription)
+%gil_hold(hwsim::subscription::~subscription)
+%gil_hold(hwsim::subscription::close)
+%gil_hold(hwsim::subscription::is_open)
+%gil_hold(hwsim::subscription::status)
 %initialise_once(hwsim::stream::stream)
 %gil_hold(hwsim::stream::~stream)
 %gil_hold(hwsim::stream::stop)
@@ -187,7 +200,52 @@ static int report_progress(void *callable, uint64_t done, uint64_t total) {
 %typemap(argout) const hwsim_progress *progress {
   if (PyErr_Occurred()) SWIG_fail;
 }
+%typemap(out) hwsim_subscription_status {
+  $result = Py_BuildValue("(KKK)", static_cast<unsigned long long>($1.queued),
+                          static_cast<unsigned long long>($1.delivered),
+                          static_cast<unsigned long long>($1.lost));
+}
+%typemap(in, fragment="as_object") hwsim::subscription::handler {
+  if (callbacks::stopped) {
+    PyErr_SetString(PyExc_RuntimeError, "no callbacks any more: the interpreter is shutting down");
+    SWIG_fail;
+  }
+  if ($input != Py_None) {
+    std::shared_ptr<callbacks::target> target;
+    try {
+      target = std::make_shared<callbacks::target>($input);
+    }
+    ERRORS_CATCH
+    $1 = [target](hwsim::event_batch &batch) {
+      target->deliver([&batch]() -> PyObject * {
+        const hwsim_event *event = batch.next();
+        return event ? as_object(*event) : nullptr;
+      });
+    };
+  }
+}
 %fragment("as_object", "header") %{
+/* An hwsim.events.Event: a named tuple, made without running Python code. */
+static PyObject *as_object(const hwsim_event &event) {
+  static errors::factory event_class("hwsim.events", "Event");
+  PyTypeObject *type = reinterpret_cast<PyTypeObject *>(event_class.get());
+  PyObject *items[] = {PyUnicode_InternFromString(hwsim_event_name(event.kind)),
+                       PyFloat_FromDouble(static_cast<double>(event.time_ns) / 1e9),
+                       PyLong_FromUnsignedLongLong(event.sequence),
+                       PyLong_FromUnsignedLong(event.channel),
+                       PyFloat_FromDouble(event.value),
+                       PyLong_FromUnsignedLongLong(event.lost)};
+  PyObject *result = type ? type->tp_alloc(type, std::size(items)) : nullptr;
+  for (size_t i = 0; i < std::size(items); i++) {
+    if (result)
+      PyTuple_SET_ITEM(result, static_cast<Py_ssize_t>(i), items[i]);
+    else
+      Py_XDECREF(items[i]);
+  }
+  if (PyErr_Occurred())
+    Py_CLEAR(result);
+  return result;
+}
 static PyObject *as_object(const hwsim_register &entry) {
   return Py_BuildValue("(sIsIIs)", entry.name, entry.address, hwsim_access_name(entry.access),
                        entry.reset_value, entry.writable, entry.description);
@@ -207,6 +265,7 @@ template <class Entry> static PyObject *as_list(const std::vector<Entry> &entrie
 %}
 %typemap(out, fragment="as_object") const hwsim_register & { $result = as_object(*$1); }
 %typemap(out, fragment="as_object") std::vector<hwsim_register> { $result = as_list<hwsim_register>($1); }
+%typemap(out, fragment="as_object") std::vector<hwsim_event> { $result = as_list<hwsim_event>($1); }
 %typemap(out, fragment="as_object") std::vector<hwsim_listing> { $result = as_list<hwsim_listing>($1); }
 
 /* -------------------------------------------------------------------------------- what is wrapped -- */
@@ -214,6 +273,14 @@ template <class Entry> static PyObject *as_list(const std::vector<Entry> &entrie
 /* An underscore: device.py completes it. */
 %rename(Device) hwsim::device;
 %rename(Stream) hwsim::stream;
+%rename(Subscription) hwsim::subscription;
+%rename(_is_open) hwsim::subscription::is_open;
+%rename(_status) hwsim::subscription::status;
+%rename(_next) hwsim::subscription::next;
+%rename(_timer) hwsim::device::timer;
+%rename(_set_timer) hwsim::device::set_timer;
+%rename(_trigger) hwsim::device::trigger;
+%rename(_set_threshold) hwsim::device::set_threshold;
 %rename(_status) hwsim::stream::status;
 %rename(_read) hwsim::stream::read;
 %rename(_volts_per_code) hwsim::stream::volts_per_code;
@@ -293,6 +360,12 @@ public:
   hwsim_signal signal(uint32_t channel) const;
   double read_voltage(uint32_t channel, hwsim::timeout limit = {},
                       const hwsim::cancel_token *cancel = nullptr);
+  hwsim::timeout timer() const;
+  void set_timer(std::chrono::nanoseconds seconds);
+  void set_threshold(uint32_t channel, double level, double hysteresis);
+  void clear_threshold(uint32_t channel);
+  void trigger(double value, hwsim::timeout limit = {},
+               const hwsim::cancel_token *cancel = nullptr);
   void clear_faults();
   void clear_calibration(uint32_t channel);
   uint32_t firmware_version() const;
@@ -359,6 +432,23 @@ public:
         throw std::invalid_argument("out must hold a multiple of " + std::to_string(channels) +
                                     " values, one for each channel; got " + std::to_string(values));
       return $self->read(format, out, values / channels, limit, cancel);
+    }
+  }
+};
+
+class subscription {
+public:
+  void close();
+  bool is_open() const;
+  hwsim_subscription_status status() const;
+  std::vector<hwsim_event> next(size_t count, hwsim::timeout limit = {},
+                                const hwsim::cancel_token *cancel = nullptr);
+
+  %extend {
+    subscription(hwsim::device &device, uint32_t kinds, uint32_t queue, int32_t overflow,
+                 hwsim::subscription::handler handler) {
+      return new hwsim::subscription(device, kinds, queue, static_cast<hwsim_overflow>(overflow),
+                                     std::move(handler));
     }
   }
 };

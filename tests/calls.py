@@ -22,6 +22,7 @@ BLOCKING: dict[str, Callable[..., object]] = {
     "wait_register": lambda d, **options: d.wait_register(0x44, 1, 1, **options),
     "read_voltage": lambda d, **options: d.read_voltage(0, **options),
     "reset": lambda d, **options: d.reset(**options),
+    "trigger": lambda d, **options: d.trigger(1.0, **options),
     "wait_pending": lambda d, **options: d.wait_pending(99, **options),
 }
 # The name of the operation in errors, where it is not that of the call.
@@ -30,6 +31,9 @@ OPERATION = {
     "__setitem__": "write_register",
     "Register.read": "read_register",
     "Register.write": "write_register",
+    "events": "subscribe",
+    "on_event": "subscribe",
+    "timer=": "timer",
 }
 # Those that take timeout= and cancel=.
 WITH_OPTIONS = [name for name in BLOCKING if name not in ("__getitem__", "__setitem__")]
@@ -48,11 +52,17 @@ IMMEDIATE: dict[str, Callable[[hwsim.Device], object]] = {
     "cancel": lambda d: d.cancel(),
     "clear_calibration": lambda d: d.clear_calibration(0),
     "clear_faults": lambda d: d.clear_faults(),
+    "clear_threshold": lambda d: d.clear_threshold(0),
+    "events": lambda d: d.events(),
     "firmware_version": lambda d: d.firmware_version,
     "inject": lambda d: d.inject("spike", at=1_000_000),
+    "on_event": lambda d: d.on_event(len),
     "set_signal": lambda d: d.set_signal(0, "dc"),
+    "set_threshold": lambda d: d.set_threshold(0, 1.0),
     "signal": lambda d: d.signal(0),
     "stream": lambda d: d.stream(1000),
+    "timer": lambda d: d.timer,
+    "timer=": lambda d: setattr(d, "timer", 0),
     "timeout": lambda d: d.timeout,
     "timeout=": lambda d: setattr(d, "timeout", 1),
     "now": lambda d: d.now,
@@ -65,8 +75,8 @@ SETTINGS = [
     "registers",
 ]  # fmt: skip
 WORK_AFTER_CLOSE = {
-    "clear_faults", "firmware_version", "signal", "timeout", "timeout=", "now", "transactions",
-    "pending",
+    "clear_faults", "firmware_version", "signal", "timeout", "timeout=", "timer", "now",
+    "transactions", "pending",
 }  # fmt: skip
 
 CALLS: dict[str, Callable[..., object]] = {**BLOCKING, **LONG, **IMMEDIATE}

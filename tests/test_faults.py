@@ -31,7 +31,7 @@ FAILURES: dict[FaultKind, type[Exception]] = {
     "power": errors.DeviceDisconnected,
 }
 LASTING = {"disconnect", "power"}
-HARMLESS = {"reconnect", "stuck", "spike", "corrupt"}
+HARMLESS = {"reconnect", "stuck", "spike", "corrupt", "lost"}
 ONCE = [kind for kind in FAILURES if kind not in LASTING]
 
 

@@ -85,6 +85,10 @@ NATIVE = {
     "Device._reset": when_blocking("reset", lambda d: d._reset()),
     "Device._wait_pending": when_blocking("wait_pending", lambda d: d._wait_pending(0)),
     "Device._program_firmware": when_blocking("program_firmware", LONG["program_firmware"]),
+    "Device._trigger": when_blocking("trigger", lambda d: d._trigger(1)),
+    "Subscription._next": Native(
+        "hwsim::subscription::next", "when blocking", lambda d: d.events().read(timeout=0)
+    ),
     "Stream._read": Native("hwsim::stream::read", "when blocking", lambda d: read(d)),
     # What can take long without waiting: the default.
     "Device._calibrate": release("hwsim::device::calibrate", LONG["calibrate"]),
@@ -105,6 +109,18 @@ NATIVE = {
     "Stream._volts_per_code": hold(
         "hwsim::stream::volts_per_code", lambda d: d.stream(1)._volts_per_code(0)
     ),
+    "Device._timer": hold("hwsim::device::timer", lambda d: d._timer()),
+    "Device._set_timer": hold("hwsim::device::set_timer", lambda d: d._set_timer(1)),
+    "Device._set_threshold": hold(
+        "hwsim::device::set_threshold", lambda d: d._set_threshold(0, 1, 0)
+    ),
+    "Device.clear_threshold": hold(
+        "hwsim::device::clear_threshold", lambda d: d.clear_threshold(0)
+    ),
+    "Subscription.__init__": hold("hwsim::subscription::subscription", lambda d: d.events()),
+    "Subscription.close": hold("hwsim::subscription::close", lambda d: d.events().close()),
+    "Subscription._is_open": hold("hwsim::subscription::is_open", lambda d: d.events().is_open),
+    "Subscription._status": hold("hwsim::subscription::status", lambda d: d.events().status),
     "Device.close": hold("hwsim::device::close", N.close),
     "Device.cancel": hold("hwsim::device::cancel", lambda d: d.cancel()),
     "Device.advance": hold("hwsim::device::advance", lambda d: d.advance(0)),
@@ -138,14 +154,14 @@ NATIVE = {
     "gil_releases": hold("gil_releases", lambda d: _native.gil_releases()),
     "gil_declared": hold("gil_declared", lambda d: _native.gil_declared()),
 }
-DESTRUCTORS = {f"hwsim::{c}::~{c}" for c in ("device", "stream", "cancel_token")}
+DESTRUCTORS = {f"hwsim::{c}::~{c}" for c in ("device", "stream", "subscription", "cancel_token")}
 NOT_WRAPPED = {f"__{name}__" for name in ("hash", "lt", "le", "eq", "ne", "gt", "ge", "delitem")}
 WHEN_BLOCKING = [name for name, native in NATIVE.items() if native.policy == "when blocking"]
 HOLD = [name for name, native in NATIVE.items() if native.policy == "hold"]
 RELEASE = [name for name, native in NATIVE.items() if native.policy == "release"]
 # How long these take nobody knows beforehand: they release whenever they have to wait at all.
-OPEN_ENDED = {"Device._wait_register", "Device._wait_pending"}
-NOT_PENDING = {"Device._wait_pending", "Stream._read"}
+OPEN_ENDED = {"Device._wait_register", "Device._wait_pending", "Subscription._next"}
+NOT_PENDING = {"Device._wait_pending", "Stream._read", "Subscription._next"}
 
 
 def releases_of(call: Call, device: hwsim.Device) -> int:
@@ -239,6 +255,7 @@ def test_wait_for_what_may_never_come_releases_once(
     calls: dict[str, Call] = {
         "Device._wait_register": lambda d: d._wait_register(0x40, 1, 1, 50e-6),
         "Device._wait_pending": lambda d: d._wait_pending(1, 50e-6),
+        "Subscription._next": lambda d: d.events().read(timeout=50e-6),
     }
     with gil.policy(policy):
         assert releases_of(calls[name], device) == expected

@@ -135,14 +135,19 @@ static bool push_ticks(hwsim_subscription *self, int64_t until_ns) {
   return true;
 }
 
+/* Ticks that are still held back will not come any more: the timer stops. */
+static void stop_timer(hwsim_device *device, int64_t now_ns) {
+  uint64_t by_now = ticks_by(device, now_ns);
+  for (hwsim_subscription *self = device->subscriptions; self; self = self->next)
+    if (wants(self, HWSIM_EVENT_TIMER) && by_now > self->ticks)
+      self->sequence += by_now - self->ticks;
+}
+
 static void start_timer(hwsim_device *device, int64_t period_ns, int64_t now_ns) {
-  for (hwsim_subscription *self = device->subscriptions; self; self = self->next) {
-    if (wants(self, HWSIM_EVENT_TIMER)) /* those held back will not come any more */
-      self->sequence += ticks_by(device, now_ns) - self->ticks;
-    self->ticks = 0;
-  }
   device->timer_ns = period_ns;
   device->timer_base_ns = now_ns;
+  for (hwsim_subscription *self = device->subscriptions; self; self = self->next)
+    self->ticks = 0;
 }
 
 hwsim_error hwsim_timer_set(hwsim_device *device, int64_t period_ns) {
@@ -154,6 +159,7 @@ hwsim_error hwsim_timer_set(hwsim_device *device, int64_t period_ns) {
     return error;
   int64_t now_ns = clock_now(device);
   bus_settle(device, now_ns);
+  stop_timer(device, now_ns);
   start_timer(device, period_ns, now_ns);
   events_reschedule(device, now_ns);
   device_unlock(device);
@@ -200,9 +206,11 @@ static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
     for (size_t i = 0; i < count && !self->found; i++, self->n++) {
       double volts = codes[i] * volts_per_code;
       bool high = volts >= self->level_v - (self->high ? self->hysteresis_v : 0);
-      if (!self->known)
+      if (!self->known) {
+        self->known = true;
+        self->known_ns = sample_time(device, self, self->n);
         self->high = high = volts >= self->level_v;
-      self->known = true;
+      }
       self->found = high != self->high;
       self->found_v = volts;
     }
@@ -256,7 +264,7 @@ static int64_t next_crossing_ns(const hwsim_device *device, int64_t now_ns) {
 /* Forgets what it knows of samples that will not come, because from now on they are others. */
 static void rewind_to(const hwsim_device *device, comparator *self, int64_t now_ns) {
   self->n = samples_by(device, self, now_ns);
-  self->known &= self->n > 0;
+  self->known &= self->known_ns <= now_ns;
   self->found = false;
 }
 
@@ -279,8 +287,9 @@ void events_signal_changed(hwsim_device *device, uint32_t channel, bool from_fir
   events_reschedule(device, now_ns);
 }
 
-static hwsim_error set_comparator(hwsim_device *device, uint32_t channel, comparator made) {
-  hwsim_error error = device_lock(device, "threshold");
+static hwsim_error set_comparator(hwsim_device *device, const char *operation, uint32_t channel,
+                                  comparator made) {
+  hwsim_error error = device_lock(device, operation);
   if (error)
     return error;
   int64_t now_ns = clock_now(device);
@@ -296,7 +305,7 @@ static hwsim_error set_comparator(hwsim_device *device, uint32_t channel, compar
 
 hwsim_error hwsim_threshold_set(hwsim_device *device, uint32_t channel, double level_v,
                                 double hysteresis_v) {
-  const char *name = device->config.name, *operation = "threshold";
+  const char *name = device->config.name, *operation = "set_threshold";
   hwsim_error error = signal_check_channel(device, operation, channel);
   if (error)
     return error;
@@ -312,13 +321,14 @@ hwsim_error hwsim_threshold_set(hwsim_device *device, uint32_t channel, double l
                      "open it with a lower rate or clock",
                      device->config.sample_rate_hz * device->config.clock_scale);
   return set_comparator(
-      device, channel,
+      device, operation, channel,
       (comparator){.enabled = true, .level_v = level_v, .hysteresis_v = hysteresis_v});
 }
 
 hwsim_error hwsim_threshold_clear(hwsim_device *device, uint32_t channel) {
-  hwsim_error error = signal_check_channel(device, "threshold", channel);
-  return error ? error : set_comparator(device, channel, (comparator){0});
+  const char *operation = "clear_threshold";
+  hwsim_error error = signal_check_channel(device, operation, channel);
+  return error ? error : set_comparator(device, operation, channel, (comparator){0});
 }
 
 /* ------------------------------------------------------------------- what follows from the time */
@@ -350,8 +360,7 @@ bool events_produce(hwsim_device *device, int64_t until_ns) {
   return any;
 }
 
-/* When something may come by itself. */
-static int64_t next_ns(const hwsim_subscription *self, int64_t now_ns) {
+int64_t subscription_next_ns(const hwsim_subscription *self, int64_t now_ns) {
   if (self->device->closed || !atomic_load(&self->open))
     return FOREVER;
   int64_t tick_ns = next_tick_ns(self);
@@ -368,8 +377,13 @@ static bool needs_timer(const hwsim_subscription *self) {
 void events_reschedule(hwsim_device *device, int64_t now_ns) {
   for (hwsim_subscription *self = device->subscriptions; self; self = self->next)
     if (needs_timer(self))
-      timer_schedule(self, clock_to_monotonic(device, next_ns(self, now_ns)));
+      timer_schedule(self, clock_to_monotonic(device, subscription_next_ns(self, now_ns)));
   bus_ask_armed(device, now_ns);
+}
+
+void events_disconnected(hwsim_device *device, int64_t at_ns) {
+  stop_timer(device, at_ns);
+  events_emit(device, HWSIM_EVENT_DISCONNECT, at_ns, 0, 0);
 }
 
 void events_reconnected(hwsim_device *device, int64_t at_ns) {
@@ -436,7 +450,7 @@ static void join(hwsim_device *device, hwsim_subscription *self, int64_t now_ns)
     comparator->known = false;
   }
   if (needs_timer(self))
-    timer_schedule(self, clock_to_monotonic(device, next_ns(self, now_ns)));
+    timer_schedule(self, clock_to_monotonic(device, subscription_next_ns(self, now_ns)));
 }
 
 hwsim_error hwsim_subscription_new(hwsim_device *device, const hwsim_subscription_config *config,
@@ -528,14 +542,11 @@ hwsim_error hwsim_subscription_get_status(hwsim_subscription *self,
  */
 
 size_t subscription_take(hwsim_subscription *self, hwsim_event *events_out, size_t capacity,
-                         int64_t now_ns, int64_t *next_ns_out) {
+                         int64_t now_ns) {
   bool held_back = holds_back(self);
   size_t count = pop(self, events_out, capacity);
-  if (held_back && count) {
+  if (held_back && count)
     bus_resume(self->device, now_ns);
-    bus_settle(self->device, now_ns);
-  }
-  *next_ns_out = next_ns(self, now_ns);
   return count;
 }
 
@@ -549,16 +560,13 @@ typedef struct next_op {
 static hwsim_error apply_next(hwsim_device *device, op *base, int64_t at_ns) {
   next_op *self = (next_op *)base;
   hwsim_subscription *subscription = self->subscription;
-  bool held_back = holds_back(subscription);
-  self->count = pop(subscription, self->events_out, self->capacity);
-  if (self->count) {
-    if (held_back)
-      bus_resume(device, at_ns);
+  (void)device;
+  self->count = subscription_take(subscription, self->events_out, self->capacity, at_ns);
+  if (self->count)
     return HWSIM_OK;
-  }
   if (!atomic_load(&subscription->open))
     return HWSIM_ECLOSED;
-  base->wake_ns = next_ns(subscription, at_ns);
+  base->wake_ns = subscription_next_ns(subscription, at_ns);
   return OP_ARMED;
 }
 
@@ -568,7 +576,9 @@ static hwsim_error take_rest(next_op *self, hwsim_error error) {
   hwsim_device *device = subscription->device;
   if (device_lock_any(device, "next"))
     return error;
-  self->count = pop(subscription, self->events_out, self->capacity);
+  int64_t now_ns = clock_now(device);
+  self->count = subscription_take(subscription, self->events_out, self->capacity, now_ns);
+  bus_settle(device, now_ns); /* what was held back has room now */
   device_unlock(device);
   if (self->count)
     return HWSIM_OK;

@@ -149,7 +149,7 @@ uint32_t faults_stick(const hwsim_device *device, uint64_t number, uint32_t addr
 
 void faults_disconnect(hwsim_device *device, int64_t at_ns) {
   if (!device->disconnected)
-    events_emit(device, HWSIM_EVENT_DISCONNECT, at_ns, 0, 0);
+    events_disconnected(device, at_ns);
   device->disconnected = true;
   bus_disconnect(device, at_ns);
 }

@@ -203,10 +203,14 @@ bool events_produce(hwsim_device *device, int64_t until_ns);
 void events_reschedule(hwsim_device *device, int64_t now_ns); /* the next ones may have changed */
 void events_signal_changed(hwsim_device *device, uint32_t channel, bool from_first_sample,
                            int64_t now_ns);
+void events_disconnected(hwsim_device *device, int64_t at_ns); /* right before it is */
 void events_reconnected(hwsim_device *device, int64_t at_ns);
 
+/* To be settled afterwards: what was held back has room. */
 size_t subscription_take(hwsim_subscription *self, hwsim_event *events_out, size_t capacity,
-                         int64_t now_ns, int64_t *next_ns_out);
+                         int64_t now_ns);
+/* When something may come by itself. */
+int64_t subscription_next_ns(const hwsim_subscription *self, int64_t now_ns);
 void subscription_release(hwsim_subscription *self); /* one owner less; mutex not held */
 
 bool timer_expect(void); /* one more subscription: starts the thread. Mutex not held */
@@ -329,11 +333,12 @@ hwsim_error resource_parse(const char *uri, hwsim_config *config_out, resource_f
 typedef struct comparator {
   bool enabled;
   double level_v, hysteresis_v;
-  int64_t base_ns; /* when the signal began */
-  uint64_t n;      /* the next sample to look at; may be in the future */
-  bool known;      /* a sample has been seen, and `high` says something */
-  bool high;       /* its output */
-  bool found;      /* sample n - 1 will change it */
+  int64_t base_ns;  /* when the signal began */
+  uint64_t n;       /* the next sample to look at; may be in the future */
+  bool known;       /* a sample has been looked at, and `high` says something */
+  int64_t known_ns; /* when that sample comes, or came */
+  bool high;        /* its output */
+  bool found;       /* sample n - 1 will change it */
   double found_v;
 } comparator;
 

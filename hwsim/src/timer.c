@@ -74,15 +74,15 @@ static void heap_put(hwsim_subscription *self, int64_t due_ns) {
 static int64_t serve(hwsim_subscription *self) {
   hwsim_device *device = self->device;
   hwsim_event events[BATCH];
-  int64_t next_ns;
   pthread_mutex_lock(&device->mutex);
   int64_t now_ns = clock_now(device);
-  if (!device->closed)
-    bus_settle(device, now_ns);
+  bus_settle(device, now_ns);
   size_t capacity = self->config.handler.handle ? BATCH : 0;
-  size_t count = subscription_take(self, events, capacity, now_ns, &next_ns);
+  size_t count = subscription_take(self, events, capacity, now_ns);
+  bus_settle(device, now_ns);
   bool more = capacity && self->count;
-  int64_t due_ns = more ? clock_monotonic_ns() : clock_to_monotonic(device, next_ns);
+  int64_t due_ns =
+      more ? clock_monotonic_ns() : clock_to_monotonic(device, subscription_next_ns(self, now_ns));
   pthread_mutex_unlock(&device->mutex);
   if (count && hwsim_subscription_is_open(self))
     self->config.handler.handle(self->config.handler.user, self, events, count);

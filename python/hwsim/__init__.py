@@ -16,6 +16,7 @@ from hwsim import _native, errors, firmware, gil
 from hwsim.calibration import Calibration
 from hwsim.device import CancelToken, Device
 from hwsim.errors import HwsimError
+from hwsim.events import Event, Subscription
 from hwsim.registers import Register, Registers
 from hwsim.signals import Signal
 from hwsim.stream import Block, Stream
@@ -27,11 +28,13 @@ __all__ = [
     "CancelToken",
     "Device",
     "DeviceInfo",
+    "Event",
     "HwsimError",
     "Register",
     "Registers",
     "Signal",
     "Stream",
+    "Subscription",
     "errors",
     "firmware",
     "gil",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Literal, NoReturn, Self
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from hwsim import _native, signals
 from hwsim.arguments import integer
 from hwsim.calibration import Calibration
+from hwsim.events import Event, EventKind, OnError, Overflow, Subscription
 from hwsim.registers import Registers, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform
 from hwsim.stream import Overrun, SampleType, Stream
@@ -26,7 +27,7 @@ log = logging.getLogger("hwsim")
 
 FaultKind = Literal[
     "timeout", "bus", "crc", "busy", "disconnect", "reconnect", "stuck", "spike",
-    "overrun", "firmware", "memory", "internal", "foreign", "power", "corrupt",
+    "overrun", "firmware", "memory", "internal", "foreign", "power", "corrupt", "lost",
 ]  # fmt: skip
 
 
@@ -67,7 +68,7 @@ class Device(_native.Device):
     Args:
         uri: Such as ``hwsim://daq0?latency=2ms&jitter=200us&channels=4&seed=7&clock=real``.
             Keys: latency, jitter, bandwidth, channels, seed, clock (real, virtual, manual, 10x),
-            timeout, rate, range, noise, fault (may be repeated).
+            timeout, rate, range, noise, timer, fault (may be repeated).
 
     Raises:
         InvalidArgument: Something in the resource string is wrong; the error says what.
@@ -80,6 +81,7 @@ class Device(_native.Device):
         super().__init__(uri)
         self.uri = uri
         self._settings = self._config()
+        self._subscriptions: set[Subscription] = set()  # keeps them alive until they are closed
         log.debug("%s: opened as %s", self.name, uri)
 
     # ------------------------------------------------------------------------------- life
@@ -399,6 +401,96 @@ class Device(_native.Device):
         """Returns what is connected to the channel."""
         waveform, *values = self._signal(channel)
         return Signal(WAVEFORMS[waveform], *values)
+
+    # ----------------------------------------------------------------------------- events
+
+    def on_event(
+        self,
+        callback: Callable[[Event], object],
+        *,
+        kinds: Iterable[EventKind] | None = None,
+        queue: int = 256,
+        overflow: Overflow = "drop",
+        on_error: OnError = "unraisable",
+    ) -> Subscription:
+        """Calls ``callback(event)`` for each event from now on, until the subscription is closed.
+
+        Callbacks run one at a time on the library's timer thread, for all devices of the process:
+        one that takes long delays the others. They may call anything, also close the subscription
+        or the device. None starts once the interpreter shuts down.
+
+        Args:
+            callback: Called with an :class:`Event`.
+            kinds: Which ones; None: all.
+            queue: Events that wait for the callback at most, 1 to 2**20.
+            overflow: When the queue is full: ``"drop"`` loses the oldest event, and counts it in
+                the next one's ``lost``; ``"wait"`` holds back the timer, and operations that would
+                cause an event, until there is room.
+            on_error: What becomes of an exception that the callback raises: ``"unraisable"``:
+                :func:`sys.unraisablehook` gets it; ``"raise"``: the next call that can block, of
+                any device in any thread, raises it and does nothing else; or a callable that is
+                called with it. The subscription goes on.
+
+        Returns:
+            The subscription; the device keeps it alive.
+        """
+        if not callable(callback):
+            raise TypeError(f"callback must be callable, got {callback!r}")
+        return Subscription(
+            self, callback, kinds=kinds, queue=queue, overflow=overflow, on_error=on_error
+        )
+
+    def events(
+        self,
+        *,
+        kinds: Iterable[EventKind] | None = None,
+        queue: int = 4096,
+        overflow: Overflow = "drop",
+        timeout: float | None = None,
+    ) -> Subscription:
+        """Returns the events from now on, to be iterated over.
+
+        Args:
+            kinds: Which ones; None: all.
+            queue: Events that wait to be read at most, 1 to 2**20.
+            overflow: As of :meth:`on_event`.
+            timeout: How long to wait for the next one, in seconds; then the iterator raises
+                DeviceTimeout, and may be used again. None: the device's; ``math.inf``: for ever.
+        """
+        return Subscription(
+            self, None, kinds=kinds, queue=queue, overflow=overflow, timeout=timeout
+        )
+
+    @property
+    def timer(self) -> float:
+        """Period of the timer events in seconds, 0: off; setting it starts the timer anew."""
+        return self._timer()
+
+    @timer.setter
+    def timer(self, seconds: float) -> None:
+        self._set_timer(seconds)
+
+    def set_threshold(self, channel: int, level: float, *, hysteresis: float = 0.0) -> None:
+        """Gives a channel a comparator; each change of its output is an event.
+
+        It looks at the signal at the device's :attr:`rate`: high from the first sample at or above
+        ``level`` on, low from the first one below ``level - hysteresis`` on.
+
+        Raises:
+            ValueError: A bad value; the error names it.
+            StateError: The rate, times the factor of the clock, exceeds 1 MHz.
+        """
+        self._set_threshold(channel, level, hysteresis)
+
+    def trigger(
+        self,
+        value: float = 0.0,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Sends a software trigger: an event with this value. One operation on the bus."""
+        self._trigger(value, timeout, cancel)
 
     # -------------------------------------------------------------------- long operations
 

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -260,6 +261,21 @@ public:
     return volts;
   }
 
+  timeout timer() const {
+    std::int64_t ns = 0;
+    check(hwsim_timer_get(get(), &ns));
+    return std::chrono::nanoseconds(ns);
+  }
+  void set_timer(std::chrono::nanoseconds period) { check(hwsim_timer_set(get(), period.count())); }
+  void set_threshold(std::uint32_t channel, double level, double hysteresis = 0) {
+    check(hwsim_threshold_set(get(), channel, level, hysteresis));
+  }
+  void clear_threshold(std::uint32_t channel) { check(hwsim_threshold_clear(get(), channel)); }
+  void trigger(double value, timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_event_trigger(get(), value, &call));
+  }
+
   void inject(const hwsim_fault &fault) { check(hwsim_fault_inject(get(), &fault)); }
   void clear_faults() { check(hwsim_fault_clear(get())); }
 
@@ -312,6 +328,77 @@ private:
     void operator()(hwsim_stream *stream) const noexcept { hwsim_stream_free(stream); }
   };
   std::unique_ptr<hwsim_stream, deleter> handle_;
+};
+
+// The events that a handler is called with.
+class event_batch {
+public:
+  event_batch(const hwsim_subscription *subscription, const hwsim_event *events,
+              std::size_t count) noexcept
+      : subscription_(subscription), next_(events), end_(events + count) {}
+  // One after another; null after the last one, and as soon as the subscription is closed.
+  const hwsim_event *next() noexcept {
+    return next_ != end_ && hwsim_subscription_is_open(subscription_) ? next_++ : nullptr;
+  }
+
+private:
+  const hwsim_subscription *subscription_;
+  const hwsim_event *next_, *end_;
+};
+
+// A subscription to events of a device; it closes at the end of its life. Every member may be
+// called from any thread, also in the handler.
+class subscription {
+public:
+  // Called on the timer thread of the library; must not throw. It is destroyed there too if it runs
+  // when the subscription closes.
+  using handler = std::function<void(event_batch &)>;
+
+  subscription(device &source, std::uint32_t kinds, std::uint32_t queue = 256,
+               hwsim_overflow overflow = HWSIM_OVERFLOW_DROP, handler handle = nullptr) {
+    hwsim_subscription_config config{kinds, queue, overflow, {}};
+    std::unique_ptr<handler> user;
+    if (handle) {
+      user = std::make_unique<handler>(std::move(handle));
+      config.handler = {call_handler, release_handler, user.get()};
+    }
+    hwsim_subscription *made = nullptr;
+    check(hwsim_subscription_new(source.get(), &config, &made));
+    user.release();
+    handle_.reset(made);
+  }
+
+  void close() noexcept { hwsim_subscription_close(handle_.get()); }
+  bool is_open() const noexcept { return hwsim_subscription_is_open(handle_.get()); }
+  hwsim_subscription_status status() const {
+    hwsim_subscription_status status{};
+    check(hwsim_subscription_get_status(handle_.get(), &status));
+    return status;
+  }
+  // At least one event, at most `capacity`.
+  std::vector<hwsim_event> next(std::size_t capacity, timeout limit = {},
+                                const cancel_token *cancel = nullptr) {
+    hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+    std::vector<hwsim_event> events(capacity);
+    std::size_t count = 0;
+    check(hwsim_subscription_next(handle_.get(), capacity, &call, events.data(), &count));
+    events.resize(count);
+    return events;
+  }
+
+private:
+  static void call_handler(void *user, hwsim_subscription *subscription, const hwsim_event *events,
+                           std::size_t count) {
+    event_batch batch(subscription, events, count);
+    (*static_cast<handler *>(user))(batch);
+  }
+  static void release_handler(void *user) { delete static_cast<handler *>(user); }
+  struct deleter {
+    void operator()(hwsim_subscription *subscription) const noexcept {
+      hwsim_subscription_free(subscription);
+    }
+  };
+  std::unique_ptr<hwsim_subscription, deleter> handle_;
 };
 
 // Long operations. `inl` and `dnl` have HWSIM_CODES values each, or are null.
