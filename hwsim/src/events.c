@@ -593,7 +593,7 @@ hwsim_error hwsim_subscription_next(hwsim_subscription *subscription, size_t cap
   hwsim_device *device = subscription->device;
   if (!capacity)
     return error_set(HWSIM_EINVALID, device->config.name, "next", "count must be at least 1");
-  if (subscription->config.handler.handle)
+  if (subscription->config.handler.handle && !device_is_forked(device))
     return error_set(HWSIM_ESTATE, device->config.name, "next",
                      "the events of this subscription go to its handler");
   next_op self = {.base = {.name = "next",

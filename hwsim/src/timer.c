@@ -89,14 +89,17 @@ static int64_t serve(hwsim_subscription *self) {
   return due_ns;
 }
 
-/* Mutex held on entry and exit, released meanwhile. */
-static void run(hwsim_subscription *self) {
+/* Mutex held on entry and exit, released meanwhile. False: the handler forked, and this is the
+ * child, where nothing of this is to be touched any more. */
+static bool run(hwsim_subscription *self) {
   heap_remove(self);
   self->due_ns = FOREVER;
   self->served = true;
   atomic_fetch_add(&self->references, 1);
   pthread_mutex_unlock(&timer.mutex);
   int64_t due_ns = serve(self);
+  if (device_is_forked(self->device))
+    return false;
   pthread_mutex_lock(&timer.mutex);
   self->served = false;
   due_ns = due_ns < self->due_ns ? due_ns : self->due_ns; /* scheduled meanwhile */
@@ -108,6 +111,7 @@ static void run(hwsim_subscription *self) {
     self->config.handler.release(self->config.handler.user);
   subscription_release(self);
   pthread_mutex_lock(&timer.mutex);
+  return true;
 }
 
 static void *timer_main(void *unused) {
@@ -118,10 +122,10 @@ static void *timer_main(void *unused) {
   pthread_mutex_lock(&timer.mutex);
   while (!timer.stopping) {
     hwsim_subscription *first = timer.count ? timer.heap[0] : NULL;
-    if (first && first->due_ns <= clock_monotonic_ns())
-      run(first);
-    else
+    if (!first || first->due_ns > clock_monotonic_ns())
       clock_wait_condition(&timer.due, &timer.mutex, first ? first->due_ns : FOREVER);
+    else if (!run(first))
+      return NULL; /* the end of the child, unless it has started other threads */
   }
   timer.running = timer.stopping = false;
   pthread_cond_broadcast(&timer.ended);
@@ -199,7 +203,10 @@ bool timer_expect(void) {
     clock_init_condition(&timer.ended);
     timer.initialised = true;
   }
-  timer.stopping = false;
+  if (timer.stopping) { /* not now */
+    timer.stopping = false;
+    pthread_cond_broadcast(&timer.ended);
+  }
   if (!timer.running)
     timer.running = start_thread();
   bool good = timer.running && make_room();

@@ -638,9 +638,10 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_subscription_get_status(
     hwsim_subscription *subscription, hwsim_subscription_status *status_out);
 
 /* Stops the timer thread, and waits until it has ended: for up to timeout_ns, if a handler does not
- * return. For the end of a program, or before the code of the handlers is unloaded. It starts again
- * with the next subscription that needs it. Errors: ETIMEOUT (it ends when the handler returns),
- * ESTATE (called in a handler: it ends after it). */
+ * return. For the end of a program, or before the code of the handlers is unloaded. The next
+ * subscription that needs the thread starts it again; if that happens meanwhile, it goes on, and
+ * this returns OK. Errors: ETIMEOUT (it ends when the handler returns), ESTATE (called in a
+ * handler: it ends after it). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_events_stop(int64_t timeout_ns);
 
 /* ------------------------------------------------------------------------------------ faults -- */
