@@ -270,7 +270,7 @@ static hwsim_error set_correction(hwsim_device *device, const char *operation, u
   bus_settle(device, now_ns); /* conversions done by now were not corrected by it */
   code_correction *old = device->channels[channel].correction;
   device->channels[channel].correction = correction;
-  events_signal_changed(device, channel, false, now_ns);
+  threshold_signal_changed(device, channel, false, now_ns);
   device_unlock(device);
   correction_release(old);
   return HWSIM_OK;

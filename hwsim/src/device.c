@@ -72,6 +72,7 @@ static void registry_remove(hwsim_device *device) {
 static void destroy(hwsim_device *device) {
   faults_free(device);
   signals_close(device);
+  free(device->comparators);
   pthread_mutex_destroy(&device->mutex);
   free(device);
 }

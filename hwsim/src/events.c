@@ -11,8 +11,6 @@
 enum {
   LARGEST_QUEUE = 1 << 20,
   ROOM_FOR_ONE_EFFECT = 32, /* one operation causes at most so many events */
-  LOOK_AHEAD = 1 << 16,     /* samples, when the next crossing is searched */
-  PIECE = 2048
 };
 
 #define HWSIM_X(name, value, text) [value] = text,
@@ -86,6 +84,13 @@ void events_emit(hwsim_device *device, hwsim_event_kind kind, int64_t at_ns, uin
   for (hwsim_subscription *self = device->subscriptions; self; self = self->next)
     if (wants(self, kind))
       push(self, event);
+}
+
+bool events_wanted(const hwsim_device *device, hwsim_event_kind kind) {
+  const hwsim_subscription *self = device->subscriptions;
+  while (self && !wants(self, kind))
+    self = self->next;
+  return self;
 }
 
 bool events_hold(const hwsim_device *device, uint32_t kinds) {
@@ -175,162 +180,6 @@ hwsim_error hwsim_timer_get(hwsim_device *device, int64_t *period_ns_out) {
   return HWSIM_OK;
 }
 
-/* ------------------------------------------------------------------------------- comparators -- */
-
-static uint64_t rate_uhz(const hwsim_device *device) {
-  return (uint64_t)(device->config.sample_rate_hz * 1e6 + 0.5);
-}
-
-/* When sample n of a comparator is there; a stream started with it would have it then. */
-static int64_t sample_time(const hwsim_device *device, const comparator *self, uint64_t n) {
-  return add_saturated(self->base_ns, rate_time(rate_uhz(device), n + 1));
-}
-
-static uint64_t samples_by(const hwsim_device *device, const comparator *self, int64_t at_ns) {
-  return rate_count(rate_uhz(device), at_ns - self->base_ns);
-}
-
-/* Looks at the samples before `end`, until one makes the output change. Samples are a function of
- * their number, so it may look into the future. */
-static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
-  channel_state *state = &device->channels[channel];
-  comparator *self = &state->comparator;
-  signal_plan plan =
-      signal_plan_for(state->source, device->config.seed, channel, device->config.sample_rate_hz);
-  plan.correction = state->correction;
-  double volts_per_code = signal_volts_per_code(state->source);
-  int16_t codes[PIECE];
-  while (!self->found && self->n < end) {
-    size_t count = end - self->n < PIECE ? (size_t)(end - self->n) : PIECE;
-    signal_codes(&plan, self->n, count, codes);
-    for (size_t i = 0; i < count && !self->found; i++, self->n++) {
-      double volts = codes[i] * volts_per_code;
-      bool high = volts >= self->level_v - (self->high ? self->hysteresis_v : 0);
-      if (!self->known) {
-        self->known = true;
-        self->known_ns = sample_time(device, self, self->n);
-        self->high = high = volts >= self->level_v;
-      }
-      self->found = high != self->high;
-      self->found_v = volts;
-    }
-  }
-}
-
-static bool comparators_work(const hwsim_device *device) {
-  if (!device->comparators || device->disconnected)
-    return false;
-  const hwsim_subscription *self = device->subscriptions;
-  while (self && !wants(self, HWSIM_EVENT_THRESHOLD))
-    self = self->next;
-  return self;
-}
-
-/* The channel of the first crossing by a time; or of none, and then `channels`. */
-static uint32_t next_crossing(const hwsim_device *device, int64_t until_ns, int64_t *at_ns_out) {
-  uint32_t first = device->config.channels;
-  *at_ns_out = FOREVER;
-  for (uint32_t i = 0; i < device->config.channels; i++) {
-    comparator *self = &device->channels[i].comparator;
-    if (!self->enabled)
-      continue;
-    scan(device, i, samples_by(device, self, until_ns));
-    int64_t at_ns = self->found ? sample_time(device, self, self->n - 1) : FOREVER;
-    if (at_ns <= until_ns && at_ns < *at_ns_out) {
-      first = i;
-      *at_ns_out = at_ns;
-    }
-  }
-  return first;
-}
-
-/* When there may be a crossing; looks at no more samples than are searched in a moment. */
-static int64_t next_crossing_ns(const hwsim_device *device, int64_t now_ns) {
-  int64_t first_ns = FOREVER;
-  for (uint32_t i = 0; comparators_work(device) && i < device->config.channels; i++) {
-    comparator *self = &device->channels[i].comparator;
-    if (!self->enabled)
-      continue;
-    uint64_t by_now = samples_by(device, self, now_ns);
-    if (!self->found && self->n < by_now + LOOK_AHEAD / 2)
-      scan(device, i, by_now + LOOK_AHEAD);
-    int64_t at_ns = sample_time(device, self, self->n - 1);
-    if (at_ns < first_ns)
-      first_ns = at_ns;
-  }
-  return first_ns;
-}
-
-/* Forgets what it knows of samples that will not come, because from now on they are others. */
-static void rewind_to(const hwsim_device *device, comparator *self, int64_t now_ns) {
-  self->n = samples_by(device, self, now_ns);
-  self->known &= self->known_ns <= now_ns;
-  self->found = false;
-}
-
-static void restart(comparator *self, int64_t now_ns) {
-  self->base_ns = now_ns;
-  self->n = 0;
-  self->known = self->found = false;
-}
-
-void events_signal_changed(hwsim_device *device, uint32_t channel, bool from_first_sample,
-                           int64_t now_ns) {
-  comparator *self = &device->channels[channel].comparator;
-  if (!self->enabled)
-    return;
-  rewind_to(device, self, now_ns);
-  if (from_first_sample) {
-    self->base_ns = now_ns;
-    self->n = 0;
-  }
-  events_reschedule(device, now_ns);
-}
-
-static hwsim_error set_comparator(hwsim_device *device, const char *operation, uint32_t channel,
-                                  comparator made) {
-  hwsim_error error = device_lock(device, operation);
-  if (error)
-    return error;
-  int64_t now_ns = clock_now(device);
-  bus_settle(device, now_ns);
-  comparator *self = &device->channels[channel].comparator;
-  device->comparators += (uint32_t)made.enabled - (uint32_t)self->enabled;
-  *self = made;
-  restart(self, now_ns);
-  events_reschedule(device, now_ns);
-  device_unlock(device);
-  return HWSIM_OK;
-}
-
-hwsim_error hwsim_threshold_set(hwsim_device *device, uint32_t channel, double level_v,
-                                double hysteresis_v) {
-  const char *name = device->config.name, *operation = "set_threshold";
-  hwsim_error error = signal_check_channel(device, operation, channel);
-  if (error)
-    return error;
-  if (!(level_v >= -1e6 && level_v <= 1e6))
-    return error_set(HWSIM_EINVALID, name, operation, "level must be from -1e6 to 1e6 V, got %g",
-                     level_v);
-  if (!(hysteresis_v >= 0 && hysteresis_v <= 1e6))
-    return error_set(HWSIM_EINVALID, name, operation, "hysteresis must be from 0 to 1e6 V, got %g",
-                     hysteresis_v);
-  if (device->config.sample_rate_hz * device->config.clock_scale > 1e6)
-    return error_set(HWSIM_ESTATE, name, operation,
-                     "a comparator looks at up to 1e6 samples a second, and this device has %g; "
-                     "open it with a lower rate or clock",
-                     device->config.sample_rate_hz * device->config.clock_scale);
-  return set_comparator(
-      device, operation, channel,
-      (comparator){.enabled = true, .level_v = level_v, .hysteresis_v = hysteresis_v});
-}
-
-hwsim_error hwsim_threshold_clear(hwsim_device *device, uint32_t channel) {
-  const char *operation = "clear_threshold";
-  hwsim_error error = signal_check_channel(device, operation, channel);
-  return error ? error : set_comparator(device, operation, channel, (comparator){0});
-}
-
 /* ------------------------------------------------------------------- what follows from the time */
 
 static bool push_all_ticks(hwsim_device *device, int64_t until_ns) {
@@ -342,17 +191,9 @@ static bool push_all_ticks(hwsim_device *device, int64_t until_ns) {
 
 bool events_produce(hwsim_device *device, int64_t until_ns) {
   bool any = false;
-  while (comparators_work(device)) {
-    int64_t at_ns;
-    uint32_t channel = next_crossing(device, until_ns, &at_ns);
-    if (channel == device->config.channels)
-      break;
-    comparator *self = &device->channels[channel].comparator;
-    self->high = !self->high;
-    self->found = false;
-    push_all_ticks(device, at_ns);
-    events_emit(device, HWSIM_EVENT_THRESHOLD, at_ns, channel, self->found_v);
-    any = true;
+  for (crossing found; threshold_cross(device, until_ns, &found); any = true) {
+    push_all_ticks(device, found.at_ns);
+    events_emit(device, HWSIM_EVENT_THRESHOLD, found.at_ns, found.channel, found.volts);
   }
   any |= push_all_ticks(device, until_ns);
   if (any)
@@ -365,7 +206,7 @@ int64_t subscription_next_ns(const hwsim_subscription *self, int64_t now_ns) {
     return FOREVER;
   int64_t tick_ns = next_tick_ns(self);
   int64_t crossing_ns =
-      wants(self, HWSIM_EVENT_THRESHOLD) ? next_crossing_ns(self->device, now_ns) : FOREVER;
+      wants(self, HWSIM_EVENT_THRESHOLD) ? threshold_next_ns(self->device, now_ns) : FOREVER;
   return tick_ns < crossing_ns ? tick_ns : crossing_ns;
 }
 
@@ -388,8 +229,7 @@ void events_disconnected(hwsim_device *device, int64_t at_ns) {
 
 void events_reconnected(hwsim_device *device, int64_t at_ns) {
   start_timer(device, device->timer_ns, at_ns);
-  for (uint32_t i = 0; i < device->config.channels; i++)
-    restart(&device->channels[i].comparator, at_ns);
+  threshold_power_on(device, at_ns);
   events_emit(device, HWSIM_EVENT_RECONNECT, at_ns, 0, 0);
   events_reschedule(device, at_ns);
 }
@@ -435,20 +275,15 @@ static void destroy(hwsim_subscription *self) {
   free(self);
 }
 
-/* Whoever subscribes to thresholds first starts the comparators. */
 static void join(hwsim_device *device, hwsim_subscription *self, int64_t now_ns) {
-  bool worked = comparators_work(device);
+  if (wants(self, HWSIM_EVENT_THRESHOLD) && !events_wanted(device, HWSIM_EVENT_THRESHOLD))
+    threshold_start(device, now_ns);
   self->device = hwsim_device_retain(device);
   self->ticks = ticks_by(device, now_ns);
   hwsim_subscription **link = &device->subscriptions;
   while (*link)
     link = &(*link)->next;
   *link = self;
-  for (uint32_t i = 0; !worked && comparators_work(device) && i < device->config.channels; i++) {
-    comparator *comparator = &device->channels[i].comparator;
-    rewind_to(device, comparator, now_ns);
-    comparator->known = false;
-  }
   if (needs_timer(self))
     timer_schedule(self, clock_to_monotonic(device, subscription_next_ns(self, now_ns)));
 }

@@ -196,15 +196,30 @@ static inline int64_t rate_time(uint64_t rate_uhz, uint64_t count) {
 #define SHORTEST_TIMER_NS 1000
 void events_emit(hwsim_device *device, hwsim_event_kind kind, int64_t at_ns, uint32_t channel,
                  double value);
+bool events_wanted(const hwsim_device *device, hwsim_event_kind kind); /* by anybody */
 /* Whether somebody's full queue holds back events of these kinds. */
 bool events_hold(const hwsim_device *device, uint32_t kinds);
 /* Puts what follows from the time into the queues. False: nothing was due. */
 bool events_produce(hwsim_device *device, int64_t until_ns);
-void events_reschedule(hwsim_device *device, int64_t now_ns); /* the next ones may have changed */
-void events_signal_changed(hwsim_device *device, uint32_t channel, bool from_first_sample,
-                           int64_t now_ns);
+void events_reschedule(hwsim_device *device, int64_t now_ns);  /* the next ones may have changed */
 void events_disconnected(hwsim_device *device, int64_t at_ns); /* right before it is */
 void events_reconnected(hwsim_device *device, int64_t at_ns);
+
+/* The first crossing by a time, which has happened now; false: there is none. */
+typedef struct crossing {
+  int64_t at_ns;
+  uint32_t channel;
+  double volts;
+} crossing;
+bool threshold_cross(hwsim_device *device, int64_t until_ns, crossing *crossing_out);
+/* When there may be one: searches no more samples than it can in a moment. */
+int64_t threshold_next_ns(const hwsim_device *device, int64_t now_ns);
+void threshold_start(hwsim_device *device, int64_t now_ns); /* somebody watches from now on */
+void threshold_power_on(hwsim_device *device, int64_t now_ns);
+/* The samples from now on are others; the signal starts at sample 0, or only its correction is new.
+ */
+void threshold_signal_changed(hwsim_device *device, uint32_t channel, bool from_first_sample,
+                              int64_t now_ns);
 
 /* To be settled afterwards: what was held back has room. */
 size_t subscription_take(hwsim_subscription *self, hwsim_event *events_out, size_t capacity,
@@ -346,7 +361,6 @@ typedef struct channel_state {
   signal_source *source;
   uint64_t next_sample;
   struct code_correction *correction; /* or NULL */
-  comparator comparator;
 } channel_state;
 
 struct hwsim_device {
@@ -379,7 +393,7 @@ struct hwsim_device {
   hwsim_subscription *subscriptions; /* open ones */
   op *current;                       /* whose effect this is; or NULL */
   int64_t timer_ns, timer_base_ns;   /* ticks at base + k * timer_ns, from k = 1 on; 0: none */
-  uint32_t comparators;              /* how many are enabled */
+  comparator *comparators;           /* of each channel; NULL: none was ever set */
 };
 
 #endif

@@ -175,7 +175,7 @@ hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel, const hwsim
     stale = target->correction; /* it is that of another range */
     target->correction = NULL;
   }
-  events_signal_changed(device, channel, true, now_ns);
+  threshold_signal_changed(device, channel, true, now_ns);
   device_unlock(device);
   signal_release(old);
   correction_release(stale);
