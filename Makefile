@@ -10,13 +10,16 @@ JOBS ?= 2
 SOURCES := pyproject.toml setup.py $(wildcard hwsim/src/* hwsim/include/hwsim/* interface/*.i \
   python/hwsim/*)
 
-.PHONY: demo test lint format native asan ubsan tsan clean
+.PHONY: demo test bench lint format native asan ubsan tsan clean
 
 demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -49,9 +52,12 @@ endef
 $(VENV)/installed: EXTRAS =
 $(VENV)/installed-test: EXTRAS = [test]
 $(VENV)/installed-dev: EXTRAS = [test,dev]
-$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev: $(SOURCES)
+# Not every peer's tool is there for every Python: then without.
+$(VENV)/installed-bench: EXTRAS = [bench]
+$(VENV)/installed-bench: OTHERWISE = || $(PIP_INSTALL) .
+$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed-bench: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) '.$(EXTRAS)'
+	$(PIP_INSTALL) '.$(EXTRAS)' $(OTHERWISE)
 	@touch $@
 
 clean:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
-import hwsim
 from benchmarks import harness
+from benchmarks.harness import Goal, Question, Run
 
-LOOP = 15_000_000  # a third of a second or so
+LOOP = 10_000_000  # a quarter of a second or so
 ENDLESS = 2**26  # samples: many times as long as the loop
 SAMPLES = 2**22  # half a second or so
 
@@ -27,16 +27,23 @@ def work() -> None:
         total += i & 7
 
 
-def loop_alone() -> float:
-    """Returns seconds of the loop."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def loop_alone() -> Run:
+    """Loops a second."""
+
+    def run() -> float:
+        start = time.perf_counter()
+        work()
+        return 1 / (time.perf_counter() - start)
+
+    return run
 
 
-def loop_beside(policy: hwsim.gil.Policy, samples: int) -> Callable[[], float]:
-    """The loop, with a calibration from its begin on, which is stopped at its end."""
-    device = hwsim.open(f"hwsim://loop-{policy}")
+def loop_beside(policy: str, samples: int) -> Run:
+    """Loops a second, with a calibration from the begin on, which is stopped at the end."""
+    import hwsim
+
+    hwsim.gil.policy(policy)
+    device = hwsim.open("hwsim://loop")
 
     def run() -> float:
         token, started = hwsim.CancelToken(), threading.Event()
@@ -46,23 +53,25 @@ def loop_beside(policy: hwsim.gil.Policy, samples: int) -> Callable[[], float]:
             with suppress(hwsim.errors.OperationCancelled):
                 device.calibrate(0, samples=samples, cancel=token)
 
-        with hwsim.gil.policy(policy):
-            thread = threading.Thread(target=calibrate)
-            start = time.perf_counter()
-            thread.start()
-            started.wait()
-            work()
-            seconds = time.perf_counter() - start
-            token.cancel()
-            thread.join()
-        return seconds
+        thread = threading.Thread(target=calibrate)
+        start = time.perf_counter()
+        thread.start()
+        started.wait()
+        work()
+        seconds = time.perf_counter() - start
+        token.cancel()
+        thread.join()
+        return 1 / seconds
 
     return run
 
 
-def calibrations(policy: hwsim.gil.Policy, count: int) -> Callable[[], float]:
+def calibrations(policy: str, count: int) -> Run:
     """As many calibrations at once, each of another device in another thread; seconds of all."""
-    devices = [hwsim.open(f"hwsim://calibrate-{policy}-{count}-{i}") for i in range(count)]
+    import hwsim
+
+    hwsim.gil.policy(policy)
+    devices = [hwsim.open(f"hwsim://calibrate{i}") for i in range(count)]
 
     def run() -> float:
         barrier = threading.Barrier(count + 1)
@@ -71,39 +80,44 @@ def calibrations(policy: hwsim.gil.Policy, count: int) -> Callable[[], float]:
             barrier.wait()
             device.calibrate(0, samples=SAMPLES)
 
-        with hwsim.gil.policy(policy):
-            threads = [threading.Thread(target=calibrate, args=(device,)) for device in devices]
-            for thread in threads:
-                thread.start()
-            start = time.perf_counter()
-            barrier.wait()
-            for thread in threads:
-                thread.join()
-            return time.perf_counter() - start
+        threads = [threading.Thread(target=calibrate, args=(device,)) for device in devices]
+        for thread in threads:
+            thread.start()
+        start = time.perf_counter()
+        barrier.wait()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - start
 
     return run
 
 
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    repeats = 3 if options.quick else 11
-    loop = {
-        "alone": loop_alone,
-        "beside a calibration": loop_beside("auto", ENDLESS),
-        "the same, GIL held": loop_beside("hold", SAMPLES),
-    }
-    threads = {
-        "one": calibrations("auto", 1),
-        "two threads": calibrations("auto", 2),
-        "two threads, GIL held": calibrations("hold", 2),
-    }
-    figures = {
-        "a Python loop on the main thread": harness.take_turns(loop, repeats),
-        "calibrations of 2^22 samples": harness.take_turns(threads, repeats),
-    }
-    harness.report(figures, "ms", 1e3, options.json)
-
+QUESTIONS = [
+    Question(
+        "a Python loop on the main thread",
+        "loops/s",
+        {
+            "alone": loop_alone,
+            "beside a calibration": partial(loop_beside, "auto", ENDLESS),
+            "the same, GIL held": partial(loop_beside, "hold", SAMPLES),
+        },
+        turns=11,
+        quick=3,
+        goals=[Goal("beside a calibration", 0.9, against="alone", at_least=True)],
+    ),
+    Question(
+        "calibrations of 2^22 samples",
+        "ms",
+        {
+            "one": partial(calibrations, "auto", 1),
+            "two threads": partial(calibrations, "auto", 2),
+            "two threads, GIL held": partial(calibrations, "hold", 2),
+        },
+        turns=11,
+        quick=3,
+        goals=[Goal("two threads", 1.1, against="one")],
+    ),
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

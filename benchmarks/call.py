@@ -1,59 +1,62 @@
-"""What does one short call cost, against an extension written by hand that releases the GIL?
+"""What does one short call cost?
 
 ``python -m benchmarks.call [--json] [--quick]``, from the root of the repository. A register of a
-device without latency is read and written.
+device without latency is read and written. The peers release the GIL around each call, as a binding
+must that cannot tell how long a call will wait. hwsim can, and here nothing waits.
 """
 
 from __future__ import annotations
 
 import timeit
-from collections.abc import Callable
+from functools import partial
 
-import hwsim
 from benchmarks import harness, peers
+from benchmarks.harness import Goal, Question, Run
 
-STATEMENTS = {
-    "read a register": {
-        "handwritten, releases": "theirs.read_register(64)",
-        "hwsim, read_register": "ours.read_register(64)",
-        "hwsim, device[address]": "ours[64]",
-        "hwsim, policy release": "ours.read_register(64)",
-    },
-    "write a register": {
-        "handwritten, releases": "theirs.write_register(64, 5)",
-        "hwsim, write_register": "ours.write_register(64, 5)",
-        "hwsim, device[address] =": "ours[64] = 5",
-        "hwsim, policy release": "ours.write_register(64, 5)",
-    },
-}
+CALLS = 200_000  # a turn
 
 
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    repeats, number = (5, 50_000) if options.quick else (21, 200_000)
-    names = {
-        "theirs": peers.handwritten().Device("hwsim://theirs?latency=0s"),
-        "ours": hwsim.open("hwsim://ours?latency=0s"),
+def case(binding: str, statement: str, policy: str = "auto") -> Run:
+    """Seconds of a statement."""
+    device = peers.open_device(binding, "hwsim://call?latency=0s")
+    if binding == "hwsim":
+        import hwsim
+
+        hwsim.gil.policy(policy)
+    timer = timeit.Timer(statement, globals={"device": device})
+    return lambda: timer.timeit(CALLS) / CALLS
+
+
+def question(title: str, slot: str, method: str, soapysdr: str, goals: list[Goal]) -> Question:
+    """One kind of call, by every binding."""
+    cases = {
+        "hwsim, device[address]": partial(case, "hwsim", slot),
+        "hwsim": partial(case, "hwsim", method),
+        "hwsim, policy release": partial(case, "hwsim", method, "release"),
+        **{tool: partial(case, tool, method) for tool in peers.TOOLS},
+        "soapysdr": partial(case, "soapysdr", soapysdr),
     }
+    return Question(title, "ns", cases, turns=31, quick=5, goals=goals)
 
-    def case(name: str, statement: str) -> Callable[[], float]:
-        timer = timeit.Timer(statement, globals=names)
 
-        def run() -> float:
-            with hwsim.gil.policy("release" if "policy" in name else "auto"):
-                return timer.timeit(number) / number
-
-        return run
-
-    questions = {
-        question: harness.take_turns(
-            {name: case(name, statement) for name, statement in statements.items()}, repeats
-        )
-        for question, statements in STATEMENTS.items()
-    }
-    harness.report(questions, "ns", 1e9, options.json)
-
+READ = {"handwritten": 0.8, "nanobind": 0.65, "pybind11": 0.25, "ctypes": 0.2, "soapysdr": 0.2}
+SLOT, METHOD = "hwsim, device[address]", "hwsim"
+QUESTIONS = [
+    question(
+        "read a register",
+        "device[64]",
+        "device.read_register(64)",
+        "device.readRegister(64)",
+        [Goal(ours, bound, peer) for ours in (SLOT, METHOD) for peer, bound in READ.items()],
+    ),
+    question(
+        "write a register",
+        "device[64] = 5",
+        "device.write_register(64, 5)",
+        "device.writeRegister(64, 5)",
+        [Goal(SLOT, 1.0, "handwritten"), Goal(METHOD, 1.2, "handwritten")],
+    ),
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

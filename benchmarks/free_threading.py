@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from functools import partial
 
-import hwsim
 from benchmarks import harness
+from benchmarks.harness import Goal, Question, Run, Unavailable
+
+READS = 1_000_000  # a thread and turn
 
 
-def case(count: int, reads: int) -> Callable[[], float]:
-    """Reads in ``count`` threads; returns seconds for each thousand reads of all threads."""
-    devices = [hwsim.open(f"hwsim://free{count}-{i}?latency=0s") for i in range(count)]
+def case(count: int) -> Run:
+    """Reads a second, of ``count`` threads together."""
+    import hwsim
+
+    if harness.has_gil():
+        raise Unavailable("needs free-threaded Python")
+    devices = [hwsim.open(f"hwsim://free{i}?latency=0s") for i in range(count)]
 
     def run() -> float:
         barrier = threading.Barrier(count + 1)
@@ -23,7 +29,7 @@ def case(count: int, reads: int) -> Callable[[], float]:
         def work(device: hwsim.Device) -> None:
             read = device.read_register
             barrier.wait()
-            for _ in range(reads):
+            for _ in range(READS):
                 read(64)
 
         threads = [threading.Thread(target=work, args=(device,)) for device in devices]
@@ -33,19 +39,21 @@ def case(count: int, reads: int) -> Callable[[], float]:
         start = time.perf_counter()
         for thread in threads:
             thread.join()
-        return (time.perf_counter() - start) / (count * reads) * 1000
+        return count * READS / (time.perf_counter() - start)
 
     return run
 
 
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    reads = 200_000 if options.quick else 1_000_000
-    cases = {"1 thread": case(1, reads), "2 threads": case(2, reads)}
-    figures = harness.take_turns(cases, 3 if options.quick else 9)
-    harness.report({"a thousand zero-latency reads": figures}, "us", 1e6, options.json)
-
+QUESTIONS = [
+    Question(
+        "zero-latency reads, a device for each thread",
+        "reads/s",
+        {"1 thread": partial(case, 1), "2 threads": partial(case, 2)},
+        turns=15,
+        quick=3,
+        goals=[Goal("2 threads", 1.8, against="1 thread", at_least=True)],
+    )
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

@@ -1,36 +1,42 @@
 """What does ``import hwsim`` cost, against ``import numpy``, which it needs?
 
-``python -m benchmarks.import_time [--json] [--quick]``. Each in a fresh process.
+``python -m benchmarks.import_time [--json] [--quick]``. Each import in a fresh interpreter, whose
+own start is not counted.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 
 from benchmarks import harness
+from benchmarks.harness import Goal, Question, Run
+
+TIMED = """
+import time
+start = time.perf_counter()
+import {}
+print(time.perf_counter() - start)
+"""
 
 
-def case(statement: str) -> Callable[[], float]:
-    """Runs the statement in a fresh interpreter; returns seconds."""
-
-    def run() -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", statement], check=True)
-        return time.perf_counter() - start
-
-    return run
+def case(module: str) -> Run:
+    """Imports the module in a new interpreter; returns seconds."""
+    command = [sys.executable, "-c", TIMED.format(module)]
+    return lambda: float(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    cases = {statement: case(statement) for statement in ("import numpy", "import hwsim", "pass")}
-    figures = harness.take_turns(cases, 3 if options.quick else 15)
-    harness.report({"a fresh process": figures}, "ms", 1e3, options.json)
-
+QUESTIONS = [
+    Question(
+        "import",
+        "ms",
+        {module: partial(case, module) for module in ("numpy", "hwsim")},
+        turns=21,
+        quick=3,
+        goals=[Goal("hwsim", 1.3, against="numpy")],
+    )
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

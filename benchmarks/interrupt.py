@@ -1,7 +1,7 @@
 """How long from SIGINT to KeyboardInterrupt, in a blocking call on the main thread?
 
-``python -m benchmarks.interrupt [--json] [--quick]``. Against a pure Python loop, which sees it at
-once. The figure is one interruption; look at the maximum.
+``python -m benchmarks.interrupt [--json] [--quick]``. Beside it a pure Python loop, which sees the
+signal at once. A turn is one interruption.
 """
 
 from __future__ import annotations
@@ -12,54 +12,80 @@ import threading
 import time
 from collections.abc import Callable
 
-import hwsim
 from benchmarks import harness
-
-sent = 0.0
-
-
-def interrupt_after(ready: Callable[[], object]) -> None:
-    """Sends SIGINT to the main thread from another one, once it is ready."""
-    global sent  # noqa: PLW0603 - the one thing that both threads share
-    ready()
-    sent = time.perf_counter()
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+from benchmarks.harness import Goal, Question, Run
 
 
-def measure(wait: Callable[[], object], ready: Callable[[], object]) -> float:
-    """Interrupts ``wait``; returns seconds from the signal to the exception."""
-    thread = threading.Thread(target=interrupt_after, args=(ready,))
-    try:
-        thread.start()
-        wait()
-    except KeyboardInterrupt:
-        caught = time.perf_counter()
-    thread.join()
-    return caught - sent
+def interruption(wait: Callable[[], object], ready: Callable[[], object]) -> Run:
+    """Interrupts ``wait`` once ``ready`` returned, in another thread; seconds to the exception."""
+    main = threading.main_thread().ident
+
+    def run() -> float:
+        sent = 0.0
+
+        def interrupt() -> None:
+            nonlocal sent
+            ready()
+            sent = time.perf_counter()
+            signal.pthread_kill(main, signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        try:
+            thread.start()
+            wait()
+        except KeyboardInterrupt:
+            caught = time.perf_counter()
+        thread.join()
+        return caught - sent
+
+    return run
 
 
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    device = hwsim.open("hwsim://interrupt?timeout=inf&latency=3600s")
-    other = hwsim.open("hwsim://busy")
+def loop() -> Run:
+    """A pure Python loop."""
 
-    def loop() -> None:
+    def forever() -> None:
         while True:
             pass
 
-    cases = {
-        "pure Python loop": lambda: measure(loop, lambda: other.read_register(64)),
-        "read_register of an hour": lambda: measure(
-            lambda: device.read_register(64), lambda: device.wait_pending(1, timeout=math.inf)
-        ),
-        "calibrate": lambda: measure(
-            lambda: device.calibrate(0, samples=2**26), lambda: other.read_register(64)
-        ),
-    }
-    figures = harness.take_turns(cases, 20 if options.quick else 100)
-    harness.report({"SIGINT to KeyboardInterrupt": figures}, "ms", 1e3, options.json)
+    return interruption(forever, lambda: time.sleep(0.02))
 
+
+def read() -> Run:
+    """A read that takes an hour."""
+    import hwsim
+
+    device = hwsim.open("hwsim://interrupt?timeout=inf&latency=3600s")
+    return interruption(
+        lambda: device.read_register(64), lambda: device.wait_pending(1, timeout=math.inf)
+    )
+
+
+def calibrate() -> Run:
+    """A calibration, which computes."""
+    import hwsim
+
+    device = hwsim.open("hwsim://interrupt")
+    return interruption(lambda: device.calibrate(0, samples=2**26), lambda: time.sleep(0.02))
+
+
+QUESTIONS = [
+    Question(
+        "SIGINT to KeyboardInterrupt",
+        "ms",
+        {
+            "pure Python loop": loop,
+            "read_register of an hour": read,
+            "calibrate": calibrate,
+        },
+        turns=200,
+        quick=20,
+        goals=[
+            Goal("read_register of an hour", 0.1, percentile=99),
+            Goal("calibrate", 0.1, percentile=99),
+        ],
+    )
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

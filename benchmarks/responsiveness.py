@@ -8,63 +8,78 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
-import hwsim
 from benchmarks import harness
+from benchmarks.harness import Goal, Question, Run
+
+SECONDS = 0.5  # a turn
 
 
-def longest_stall(seconds: float) -> float:
+def longest_stall() -> float:
     """Runs the heartbeat and returns the longest wait beyond 1 ms, in seconds."""
     never = threading.Event()
-    longest, end = 0.0, time.perf_counter() + seconds
+    longest, end = 0.0, time.perf_counter() + SECONDS
     while (start := time.perf_counter()) < end:
         never.wait(0.001)
         longest = max(longest, time.perf_counter() - start - 0.001)
     return longest
 
 
-def case(policy: hwsim.gil.Policy, seconds: float) -> Callable[[], float]:
+def idle() -> Run:
+    """The heartbeat alone, in a process that has the package loaded as well."""
+    import hwsim  # noqa: F401
+
+    return longest_stall
+
+
+def beside(policy: str) -> Run:
     """The heartbeat beside 8 threads that read without a break."""
+    import hwsim
+
+    hwsim.gil.policy(policy)
+    devices = [hwsim.open(f"hwsim://stall{i}?latency=20ms") for i in range(8)]
 
     def run() -> float:
-        devices = [hwsim.open(f"hwsim://stall{i}?latency=20ms") for i in range(8)]
-        token = hwsim.CancelToken()
+        token, barrier = hwsim.CancelToken(), threading.Barrier(len(devices) + 1)
 
         def work(device: hwsim.Device) -> None:
-            try:
+            barrier.wait()
+            with suppress(hwsim.errors.OperationCancelled):
                 while True:
                     device.read_voltage(0, cancel=token)
-            except hwsim.errors.OperationCancelled:
-                pass
 
-        with hwsim.gil.policy(policy):
-            threads = [threading.Thread(target=work, args=(device,)) for device in devices]
-            for thread in threads:
-                thread.start()
-            longest = longest_stall(seconds)
-            token.cancel()
-            for thread in threads:
-                thread.join()
-        for device in devices:
-            device.close()
+        threads = [threading.Thread(target=work, args=(device,)) for device in devices]
+        for thread in threads:
+            thread.start()
+        barrier.wait()
+        longest = longest_stall()
+        token.cancel()
+        for thread in threads:
+            thread.join()
         return longest
 
     return run
 
 
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    seconds = 0.3 if options.quick else 1.0
-    cases = {
-        "idle interpreter": lambda: longest_stall(seconds),
-        "8 threads in slow calls": case("auto", seconds),
-        "the same, GIL held": case("hold", seconds),
-    }
-    figures = harness.take_turns(cases, 3 if options.quick else 9)
-    harness.report({"longest stall of a 1 ms heartbeat": figures}, "ms", 1e3, options.json)
-
+QUESTIONS = [
+    Question(
+        "longest stall of a 1 ms heartbeat",
+        "ms",
+        {
+            "idle interpreter": idle,
+            "8 threads in slow calls": partial(beside, "auto"),
+            "the same, GIL held": partial(beside, "hold"),
+        },
+        turns=9,
+        quick=3,
+        goals=[
+            Goal("8 threads in slow calls", 2, against="idle interpreter"),
+            Goal("the same, GIL held", 0.020, at_least=True),
+        ],
+    )
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

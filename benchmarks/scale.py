@@ -1,4 +1,4 @@
-"""Does a device cost the same whether there are 10 or 10,000 of them?
+"""Does a device cost the same whether there are 1 or 10,000 of them?
 
 ``python -m benchmarks.scale [--json] [--quick]``. Opening, one read and closing, for each device.
 """
@@ -6,36 +6,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from functools import partial
 
-import hwsim
 from benchmarks import harness
+from benchmarks.harness import Goal, Question, Run
+
+TOTAL = 10_000  # devices a turn
 
 
-def case(count: int, rounds: int) -> Callable[[], float]:
-    """Opens, reads and closes ``count`` devices; returns seconds a device."""
+def case(count: int) -> Run:
+    """Opens, reads and closes ``count`` devices, over and over; returns seconds a device."""
+    import hwsim
+
+    uris = [f"hwsim://scale{i}?latency=0s" for i in range(count)]
 
     def run() -> float:
         start = time.perf_counter()
-        for _ in range(rounds):
-            devices = [hwsim.open(f"hwsim://scale{i}?latency=0s") for i in range(count)]
+        for _ in range(TOTAL // count):
+            devices = [hwsim.open(uri) for uri in uris]
             for device in devices:
                 device.read_register(64)
             for device in devices:
                 device.close()
-        return (time.perf_counter() - start) / (rounds * count)
+            del device, devices  # freeing them counts
+        return (time.perf_counter() - start) / TOTAL
 
     return run
 
 
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    total = 10_000
-    cases = {f"{n} devices": case(n, total // n) for n in (10, 100, 1000, 10_000)}
-    figures = harness.take_turns(cases, 3 if options.quick else 9)
-    harness.report({"open, read and close, a device": figures}, "us", 1e6, options.json)
-
+COUNTS = (1, 10, 100, 1000, 10_000)
+QUESTIONS = [
+    Question(
+        "open, read and close N devices, a device",
+        "us",
+        {f"N = {count}": partial(case, count) for count in COUNTS},
+        turns=15,
+        quick=3,
+        goals=[Goal(f"N = {count}", 1.5, against="N = 1") for count in COUNTS[1:]],
+    )
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

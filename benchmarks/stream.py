@@ -1,132 +1,212 @@
 """How fast do samples reach the caller's memory, and do two threads get twice as many?
 
-``python -m benchmarks.stream [--json] [--quick]``. Blocks of 1 Mi samples of one channel, as int16,
-on virtual clocks, so that nothing waits. A ratio is a case's speed over that of the first. Two
-threads need two idle processors: where others run, too, only the best of many short turns (the
-column max) tells what they can do.
+``python -m benchmarks.stream [--json] [--quick]``. Blocks of one channel, on virtual clocks, so
+that nothing waits. Two threads need two idle processors: where others run, too, only the best of
+many short turns (the column max) tells what they can do.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-import numpy as np
-
-import hwsim
 from benchmarks import harness
+from benchmarks.harness import Goal, Question, Run, Unavailable
 
-SAMPLES = 1 << 20
-Run = Callable[[], float]
+SAMPLES = 1 << 20  # a block
+SIDE = 1 << 12  # pixels: of the largest image that pypylon emulates, 16 MiB
 
 
-def open_stream(name: str, signal: object, **options: float) -> hwsim.Stream:
+def rate(call: Callable[[], object], amount: float) -> Run:
+    """How often a second the call is done, times what it moves."""
+
+    def run() -> float:
+        calls, start = 0, time.perf_counter()
+        while (now := time.perf_counter()) - start < 0.1:
+            call()
+            calls += 1
+        return amount * calls / (now - start)
+
+    return run
+
+
+def open_stream(name: str, signal: object, **options: float) -> Any:
     """Returns a stream that never lags."""
+    import hwsim
+
     device = hwsim.open(f"hwsim://{name}?latency=0s&clock=virtual&rate=1MHz&range=1V")
     device.set_signal(0, signal, **options)
     return device.stream(1e6, buffer=2**40)
 
 
-def speed(call: Callable[[], object], calls: int) -> Run:
-    """Samples a second of a call that makes SAMPLES of them."""
+def reading(stream: Any, samples: int, into: bool) -> Callable[[], object]:
+    """Returns a function that reads a block, each into the same array or into a new one."""
+    import numpy as np
+
+    out = np.empty(samples, dtype=np.int16)
+    return partial(stream.read_into, out) if into else partial(stream.read, samples)
+
+
+def synthesis(into: bool) -> Run:
+    """A sine plus noise, as int16 codes."""
+    stream = open_stream("synthesis", "sine", frequency=12345.678, noise=0.01)
+    return rate(reading(stream, SAMPLES, into), SAMPLES / 1e6)
+
+
+def numpy_synthesis(codes: bool) -> Run:
+    """The same by NumPy, which is given the phases; the codes are an extra for it."""
+    import numpy as np
+
+    phases = np.arange(SAMPLES) * (2 * np.pi * 12345.678 / 1e6)
+    generator = np.random.default_rng(0)
+
+    def call() -> None:
+        volts = np.sin(phases) + 0.01 * generator.standard_normal(SAMPLES)
+        if codes:
+            np.clip(np.rint(volts * 32768), -32768, 32767).astype(np.int16, copy=False)
+
+    return rate(call, SAMPLES / 1e6)
+
+
+def playback(samples: int, into: bool, unit: float = 1e6) -> Run:
+    """A table without noise; samples a second, in ``unit``."""
+    import numpy as np
+
+    stream = open_stream("playback", np.sin(np.arange(samples) * 0.001) * 0.9, noise=0)
+    return rate(reading(stream, samples, into), samples / unit)
+
+
+def copy() -> Run:
+    """The least that must be done to play a table: copying it."""
+    import numpy as np
+
+    codes, out = np.zeros(SAMPLES, dtype=np.int16), np.empty(SAMPLES, dtype=np.int16)
+    return rate(lambda: np.copyto(out, codes), SAMPLES / 1e6)
+
+
+def pypylon(into: bool) -> Run:
+    """Images of an emulated camera, with the settings and the number of buffers best for it."""
+    os.environ["PYLON_CAMEMU"] = "1"
+    try:
+        from pypylon import pylon
+    except ImportError:
+        raise Unavailable("pypylon is not installed: pip install pypylon") from None
+    camera = pylon.InstantCamera(pylon.TlFactory.GetInstance().CreateFirstDevice())
+    camera.Open()
+    camera.TestImageSelector.Value = "Testimage1"
+    camera.PixelFormat.Value = "Mono8"
+    camera.Width.Value = camera.Height.Value = SIDE
+    camera.AcquisitionFrameRateEnable.Value = True
+    camera.AcquisitionFrameRateAbs.Value = camera.AcquisitionFrameRateAbs.Max
+    camera.ExposureTimeAbs.Value = camera.ExposureTimeAbs.Min
+    camera.MaxNumBuffer.Value = 3
+
+    def zero_copy() -> None:
+        with camera.RetrieveResult(5000) as result, result.GetArrayZeroCopy():
+            pass
+
+    def array() -> None:
+        with camera.RetrieveResult(5000) as result:
+            result.Array  # noqa: B018 - a property that copies
+
+    grab = rate(zero_copy if into else array, SIDE * SIDE / 1e9)
 
     def run() -> float:
-        start = time.perf_counter()
-        for _ in range(calls):
-            call()
-        return SAMPLES * calls / (time.perf_counter() - start)
+        camera.StartGrabbing(pylon.GrabStrategy_OneByOne)
+        try:
+            return grab()
+        finally:
+            camera.StopGrabbing()
 
     return run
 
 
-def together(name: str, streams: int, calls: int) -> Run:
-    """Samples a second of all the streams, each read by a thread of its own."""
-    work = []
-    for i in range(streams):
-        stream = open_stream(f"{name}{i}", "sine", noise=0.01)
-        work.append((stream, np.empty(SAMPLES, dtype=np.int16)))
+def together(streams: int, policy: str) -> Run:
+    """All the streams, each read by a thread of its own."""
+    import hwsim
+
+    hwsim.gil.policy(policy)
+    calls = 100
+    work = [
+        reading(open_stream(f"together{i}", "sine", noise=0.01), SAMPLES, True)
+        for i in range(streams)
+    ]
 
     def run() -> float:
         barrier = threading.Barrier(streams + 1)
 
-        def read(stream: hwsim.Stream, out: object) -> None:
+        def read(call: Callable[[], object]) -> None:
             barrier.wait()
             for _ in range(calls):
-                stream.read_into(out)
+                call()
 
-        threads = [threading.Thread(target=read, args=pair) for pair in work]
+        threads = [threading.Thread(target=read, args=(call,)) for call in work]
         for thread in threads:
             thread.start()
         start = time.perf_counter()
         barrier.wait()
         for thread in threads:
             thread.join()
-        return SAMPLES * calls * streams / (time.perf_counter() - start)
+        return SAMPLES / 1e6 * calls * streams / (time.perf_counter() - start)
 
     return run
 
 
-def synthesis() -> dict[str, Callable[[], object]]:
-    """A sine plus noise; NumPy is given the phases, and the codes are an extra for it."""
-    out = np.empty(SAMPLES, dtype=np.int16)
-    phases = np.arange(SAMPLES) * (2 * np.pi * 12345.678 / 1e6)
-    generator = np.random.default_rng(0)
-    stream = open_stream("synthesis", "sine", frequency=12345.678, noise=0.01)
-
-    def volts() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        return np.sin(phases) + 0.01 * generator.standard_normal(SAMPLES)
-
-    def codes() -> None:
-        np.clip(np.rint(volts() * 32768), -32768, 32767).astype(np.int16, copy=False)
-
-    return {
-        "NumPy, sin + standard_normal": volts,
-        "NumPy, the same as int16 codes": codes,
-        "hwsim, read_into": lambda: stream.read_into(out),
-        "hwsim, read": lambda: stream.read(SAMPLES),
-    }
-
-
-def playback() -> dict[str, Callable[[], object]]:
-    """A table without noise, against the least that must be done: copying it."""
-    out = np.empty(SAMPLES, dtype=np.int16)
-    volts = np.sin(np.arange(SAMPLES) * 0.001) * 0.9
-    codes = np.rint(volts * 32768).astype(np.int16)
-    stream = open_stream("playback", volts, noise=0)
-    return {
-        "np.copyto": lambda: np.copyto(out, codes),
-        "hwsim, read_into": lambda: stream.read_into(out),
-    }
-
-
-def main() -> None:
-    """Measures and prints."""
-    options = harness.options(__doc__)
-    repeats, calls = (5, 4) if options.quick else (21, 20)
-
-    def question(cases: dict[str, Callable[[], object]], more: int) -> harness.Figures:
-        runs = {name: speed(call, calls * more) for name, call in cases.items()}
-        return harness.take_turns(runs, repeats)
-
-    one, two = together("alone", 1, 10), together("pair", 2, 10)
-
-    def held() -> float:
-        with hwsim.gil.policy("hold"):
-            return two()
-
-    threads = {
-        "one stream, one thread": one,
-        "two streams, two threads": two,
-        "the same, GIL held": held,
-    }
-    questions = {
-        "sine plus noise": question(synthesis(), 1),
-        "a table, played": question(playback(), 10),
-        "all streams together": harness.take_turns(threads, repeats * 20),
-    }
-    harness.report(questions, "Msample/s", 1e-6, options.json)
-
+QUESTIONS = [
+    Question(
+        "sine plus noise, blocks of 1 Mi samples",
+        "Msample/s",
+        {
+            "NumPy, sin + standard_normal": partial(numpy_synthesis, False),
+            "NumPy, the same as int16 codes": partial(numpy_synthesis, True),
+            "hwsim, read_into": partial(synthesis, True),
+            "hwsim, read": partial(synthesis, False),
+        },
+        turns=21,
+        quick=3,
+        goals=[Goal("hwsim, read_into", 25, "NumPy, sin + standard_normal", at_least=True)],
+    ),
+    Question(
+        "a table, blocks of 1 Mi samples",
+        "Msample/s",
+        {"np.copyto": copy, "hwsim, read_into": partial(playback, SAMPLES, True)},
+        turns=21,
+        quick=3,
+        goals=[Goal("hwsim, read_into", 0.7, "np.copyto", at_least=True)],
+    ),
+    Question(
+        "a table and a test image, blocks of 16 MiB",
+        "GB/s",
+        {
+            "pypylon, Array": partial(pypylon, False),
+            "pypylon, GetArrayZeroCopy": partial(pypylon, True),
+            "hwsim, read": partial(playback, SIDE * SIDE // 2, False, 0.5e9),
+            "hwsim, read_into": partial(playback, SIDE * SIDE // 2, True, 0.5e9),
+        },
+        turns=21,
+        quick=3,
+        goals=[
+            Goal("hwsim, read", 1.5, "pypylon, Array", at_least=True),
+            Goal("hwsim, read_into", 1.5, "pypylon, GetArrayZeroCopy", at_least=True),
+        ],
+    ),
+    Question(
+        "all streams together",
+        "Msample/s",
+        {
+            "one stream, one thread": partial(together, 1, "auto"),
+            "two streams, two threads": partial(together, 2, "auto"),
+            "the same, GIL held": partial(together, 2, "hold"),
+        },
+        turns=100,
+        quick=20,
+        goals=[Goal("two streams, two threads", 1.8, "one stream, one thread", at_least=True)],
+    ),
+]
 
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, QUESTIONS)

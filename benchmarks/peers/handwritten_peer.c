@@ -65,7 +65,7 @@ static PyType_Slot slots[] = {{Py_tp_init, device_init},
                               {Py_tp_dealloc, device_dealloc},
                               {Py_tp_methods, methods},
                               {0, NULL}};
-static PyType_Spec spec = {.name = "handwritten.Device",
+static PyType_Spec spec = {.name = "handwritten_peer.Device",
                            .basicsize = sizeof(device),
                            .flags = Py_TPFLAGS_DEFAULT,
                            .slots = slots};
@@ -82,7 +82,7 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, execute},
                                           {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
                                           {0, NULL}};
-static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "handwritten",
+static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "handwritten_peer",
                              .m_slots = module_slots};
 
-PyMODINIT_FUNC PyInit_handwritten(void) { return PyModuleDef_Init(&module); }
+PyMODINIT_FUNC PyInit_handwritten_peer(void) { return PyModuleDef_Init(&module); }
