@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import NamedTuple
 
 from hwsim import _native, errors, firmware, gil
@@ -21,7 +20,7 @@ from hwsim.registers import Register, Registers
 from hwsim.signals import Signal
 from hwsim.stream import Block, Stream
 
-__version__ = version("hwsim")
+__version__: str  # see __getattr__
 __all__ = [
     "Block",
     "Calibration",
@@ -41,6 +40,15 @@ __all__ = [
     "list_devices",
     "open",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Looks up ``__version__`` when it is asked for: importlib.metadata is slow to import."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return version("hwsim")
 
 
 class DeviceInfo(NamedTuple):
