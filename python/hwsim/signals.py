@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import wave
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim.arguments import integer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
 WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)  # in the order of hwsim_waveform
@@ -62,6 +64,9 @@ def load(source: npt.ArrayLike | str | os.PathLike[str], column: int = 0) -> Sam
         ValueError: Another kind of file, data that are not numbers, or no such column.
     """
     if isinstance(source, (str, os.PathLike)):
+        # Here, because pathlib is the slowest of what import hwsim would need besides NumPy.
+        from pathlib import Path  # noqa: PLC0415
+
         path = Path(source)
         name = str(path)
         readers = {".wav": _read_wav, ".csv": _read_csv, ".npy": _read_npy}
