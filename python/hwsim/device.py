@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Literal, NoReturn, Self
 
@@ -80,16 +81,17 @@ class Device(_native.Device):
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
         self.uri = uri
-        self._settings = self._config()
         self._subscriptions: set[Subscription] = set()  # keeps them alive until they are closed
-        log.debug("%s: opened as %s", self.name, uri)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: opened as %s", self.name, uri)
 
     # ------------------------------------------------------------------------------- life
 
     def close(self) -> None:
         """Closes the device: operations that wait raise DeviceClosed. Closing twice is fine."""
         super().close()
-        log.debug("%s: closed", self.name)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: closed", self.name)
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +108,7 @@ class Device(_native.Device):
         raise TypeError("a Device cannot be pickled or copied: pass its uri, and open it there")
 
     def __repr__(self) -> str:
-        if "_settings" not in self.__dict__:
+        if "uri" not in self.__dict__:
             return "<hwsim.Device, not initialised>"
         state = "open" if self.is_open else "closed"
         return (
@@ -120,6 +122,11 @@ class Device(_native.Device):
         return self._is_open()
 
     # --------------------------------------------------------------------------- settings
+
+    @cached_property
+    def _settings(self) -> _native._Config:
+        """Made when first asked for: a dictionary is larger than the device itself."""
+        return self._config()
 
     @property
     def name(self) -> str:
