@@ -2,17 +2,19 @@
 #include "internal.h"
 
 #include <math.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const bench[] = {"daq0", "daq1", "daq2", "daq3", "daq4", "daq5", "daq6", "daq7"};
 
-/* Open devices by name: a balanced tree (POSIX tsearch). Guarded by registry_mutex, which is held
- * across fork() so that the child finds it free and the tree whole. */
+/* Open devices by name: a hash table, whose slots are lists. A balanced tree would cost each device
+ * more, the more there are. Guarded by registry_mutex, which is held across fork() so that the
+ * child finds it free and the table whole. */
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
-static void *registry;
-static size_t registry_size;
+static struct {
+  hwsim_device **slots; /* a power of two of them, at least as many as devices if memory allows */
+  size_t slot_count, count;
+} registry;
 unsigned fork_generation;
 
 static void before_fork(void) {
@@ -29,9 +31,10 @@ static void after_fork_in_parent(void) {
 
 static void after_fork_in_child(void) {
   fork_generation++;
-  registry =
-      NULL; /* the parent's devices: their mutexes may be locked for good, never touch them */
-  registry_size = 0;
+  /* The parent's devices: their mutexes may be locked for good, never touch them. */
+  for (size_t i = 0; i < registry.slot_count; i++)
+    registry.slots[i] = NULL;
+  registry.count = 0;
   timer_after_fork(true);
   firmware_after_fork();
   pthread_mutex_unlock(&registry_mutex); /* the thread that locked it is this one */
@@ -41,8 +44,34 @@ __attribute__((constructor)) static void initialise(void) {
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-static int compare_names(const void *a, const void *b) {
-  return strcmp(((const hwsim_device *)a)->config.name, ((const hwsim_device *)b)->config.name);
+/* The link to the device of this name, or where it would be appended. */
+static hwsim_device **registry_find(const char *name) {
+  uint32_t hash = 2166136261; /* FNV-1a */
+  for (const char *c = name; *c; c++)
+    hash = (hash ^ (unsigned char)*c) * 16777619;
+  hwsim_device **link = &registry.slots[hash & (registry.slot_count - 1)];
+  while (*link && strcmp((*link)->config.name, name) != 0)
+    link = &(*link)->registry_next;
+  return link;
+}
+
+/* Doubles the slots. False: there is no memory for that. */
+static bool registry_grow(void) {
+  hwsim_device **old = registry.slots;
+  size_t old_count = registry.slot_count, count = old_count ? 2 * old_count : 64;
+  hwsim_device **slots = calloc(count, sizeof *slots);
+  if (!slots)
+    return false;
+  registry.slots = slots;
+  registry.slot_count = count;
+  for (size_t i = 0; i < old_count; i++)
+    for (hwsim_device *device = old[i], *next; device; device = next) {
+      next = device->registry_next;
+      device->registry_next = NULL;
+      *registry_find(device->config.name) = device;
+    }
+  free(old);
+  return true;
 }
 
 static hwsim_error registry_add(hwsim_device *device) {
@@ -50,22 +79,26 @@ static hwsim_error registry_add(hwsim_device *device) {
   const char *name = device->config.name;
   pthread_mutex_lock(&registry_mutex);
   device->generation = fork_generation;
-  hwsim_device **found = tsearch(device, &registry, compare_names);
-  if (!found)
+  if (registry.count == registry.slot_count && !registry_grow() && !registry.slots) {
     error = error_no_memory(name, "open");
-  else if (*found != device)
-    error = error_set(HWSIM_EINUSE, name, "open",
-                      "'%s' is in use: it is already open in this process; close it first", name);
-  else
-    registry_size++;
+  } else {
+    hwsim_device **link = registry_find(name);
+    if (*link) {
+      error = error_set(HWSIM_EINUSE, name, "open",
+                        "'%s' is in use: it is already open in this process; close it first", name);
+    } else {
+      *link = device;
+      registry.count++;
+    }
+  }
   pthread_mutex_unlock(&registry_mutex);
   return error;
 }
 
 static void registry_remove(hwsim_device *device) {
   pthread_mutex_lock(&registry_mutex);
-  tdelete(device, &registry, compare_names);
-  registry_size--;
+  *registry_find(device->config.name) = device->registry_next;
+  registry.count--;
   pthread_mutex_unlock(&registry_mutex);
 }
 
@@ -245,42 +278,25 @@ hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
   return bus_run_armed(device, &self.base, call);
 }
 
-/* twalk() passes no context; guarded by registry_mutex. */
-static hwsim_listing *listing_end;
-
-static void list_node(const void *node, VISIT visit, int depth) {
-  (void)depth;
-  if (visit == postorder || visit == leaf) {
-    const hwsim_device *device = *(const hwsim_device *const *)node;
-    memcpy(listing_end->name, device->config.name, sizeof listing_end->name);
-    listing_end->in_use = true;
-    listing_end++;
-  }
-}
-
 static int compare_listings(const void *a, const void *b) {
   return strcmp(((const hwsim_listing *)a)->name, ((const hwsim_listing *)b)->name);
 }
 
 hwsim_error hwsim_device_list(size_t *count_out, hwsim_listing **listing_out) {
+  size_t count = 0;
   pthread_mutex_lock(&registry_mutex);
-  size_t open_count = registry_size;
-  hwsim_listing *listing = calloc(open_count + ARRAY_LENGTH(bench), sizeof *listing);
-  if (listing) {
-    listing_end = listing;
-    twalk(registry, list_node);
-  }
+  hwsim_listing *listing = calloc(registry.count + ARRAY_LENGTH(bench), sizeof *listing);
+  for (size_t i = 0; listing && i < registry.slot_count; i++)
+    for (const hwsim_device *device = registry.slots[i]; device; device = device->registry_next) {
+      memcpy(listing[count].name, device->config.name, sizeof listing->name);
+      listing[count++].in_use = true;
+    }
+  for (size_t i = 0; listing && i < ARRAY_LENGTH(bench); i++)
+    if (!registry.slots || !*registry_find(bench[i]))
+      strcpy(listing[count++].name, bench[i]);
   pthread_mutex_unlock(&registry_mutex);
   if (!listing)
     return error_no_memory("", "list_devices");
-
-  size_t count = open_count; /* sorted already: an in-order walk */
-  for (size_t i = 0; i < ARRAY_LENGTH(bench); i++) {
-    hwsim_listing entry = {0};
-    strcpy(entry.name, bench[i]);
-    if (!bsearch(&entry, listing, open_count, sizeof entry, compare_listings))
-      listing[count++] = entry;
-  }
   qsort(listing, count, sizeof *listing, compare_listings);
   *count_out = count;
   *listing_out = listing;

@@ -364,6 +364,9 @@ typedef struct channel_state {
 } channel_state;
 
 struct hwsim_device {
+  /* The registry's list, under its mutex. Beside the name, which is read with it. */
+  hwsim_device *registry_next;
+
   /* Constant after open. */
   hwsim_config config;
   int64_t epoch_ns; /* monotonic time at open */
