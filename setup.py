@@ -41,9 +41,11 @@ library = (
     {
         "sources": sorted(glob("hwsim/src/*.c")),
         "include_dirs": ["hwsim/include"],
-        # The samples are the same everywhere (no contraction), and their loops are vectorised.
+        # A hook may end the thread, which unwinds these functions. The samples are the same on
+        # every machine (no contraction), and their loops are vectorised.
         "cflags": [
             "-std=gnu11",
+            "-fexceptions",
             *COMMON,
             "-O3",
             "-ffp-contract=off",
