@@ -7,6 +7,8 @@ source tree. Environment: HWSIM_SANITIZE=address, undefined or thread builds wit
 from __future__ import annotations
 
 import os
+import sys
+import sysconfig
 from glob import glob
 from pathlib import Path
 
@@ -16,7 +18,13 @@ from setuptools.command.build_ext import build_ext
 SANITIZE = [
     f"-fsanitize={kind}" for kind in os.environ.get("HWSIM_SANITIZE", "").split(",") if kind
 ]
-COMMON = ["-O2", "-g", "-fvisibility=hidden", "-Wall", "-Wextra", *SANITIZE]
+COMPILER = os.environ.get("CC") or sysconfig.get_config_var("CC") or ""
+# Optimising across C and C++ takes a tenth off a short call. Fat objects, because not every ar can
+# make an archive of others; older versions of Clang have none.
+IS_GCC = sys.platform == "linux" and "gcc" in COMPILER
+LTO = ["-flto=auto", "-ffat-lto-objects"] if IS_GCC and not SANITIZE else []
+COMMON = ["-O2", "-g", "-fvisibility=hidden", "-Wall", "-Wextra", *LTO, *SANITIZE]
+MACROS = [("HWSIM_PRIVATE", None)]
 HEADERS = glob("hwsim/include/hwsim/*")
 INTERFACE = glob("interface/*.i")
 
@@ -41,6 +49,7 @@ library = (
     {
         "sources": sorted(glob("hwsim/src/*.c")),
         "include_dirs": ["hwsim/include"],
+        "macros": MACROS,
         # A hook may end the thread, which unwinds these functions. The samples are the same on
         # every machine (no contraction), and their loops are vectorised.
         "cflags": [
@@ -60,9 +69,9 @@ extension = Extension(
     sources=["interface/hwsim.i"],
     include_dirs=["hwsim/include"],
     language="c++",
-    define_macros=[("SWIG_TYPE_TABLE", "hwsim")],
+    define_macros=[("SWIG_TYPE_TABLE", "hwsim"), *MACROS],
     extra_compile_args=["-std=c++17", "-fno-strict-aliasing", *COMMON, "-Wno-unused-parameter"],
-    extra_link_args=SANITIZE,
+    extra_link_args=[*LTO, *SANITIZE],
     depends=[*HEADERS, *INTERFACE, *glob("hwsim/src/*")],
 )
 

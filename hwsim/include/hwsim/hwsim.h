@@ -19,8 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* With HWSIM_PRIVATE, what the library is linked into does not export it. */
 #if defined(__GNUC__)
+#ifdef HWSIM_PRIVATE
+#define HWSIM_API __attribute__((visibility("hidden")))
+#else
 #define HWSIM_API __attribute__((visibility("default")))
+#endif
 #define HWSIM_CHECKED __attribute__((warn_unused_result))
 #else
 #define HWSIM_API
