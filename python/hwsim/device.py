@@ -81,7 +81,6 @@ class Device(_native.Device):
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
         self.uri = uri
-        self._subscriptions: set[Subscription] = set()  # keeps them alive until they are closed
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s: opened as %s", self.name, uri)
 
@@ -127,6 +126,12 @@ class Device(_native.Device):
     def _settings(self) -> _native._Config:
         """Made when first asked for: a dictionary is larger than the device itself."""
         return self._config()
+
+    @property
+    def _subscriptions(self) -> set[Subscription]:
+        """Keeps them alive until they are closed. Made by the first thread that asks for it."""
+        kept: set[Subscription] = self.__dict__.setdefault("_kept_subscriptions", set())
+        return kept
 
     @property
     def name(self) -> str:
