@@ -296,14 +296,12 @@ hwsim_error hwsim_subscription_new(hwsim_device *device, const hwsim_subscriptio
   hwsim_subscription *self = allocate(config);
   if (!self)
     return error_no_memory(device->config.name, "subscribe");
-  if (needs_timer(self) && !timer_expect()) {
-    destroy(self);
-    return error_no_memory(device->config.name, "subscribe");
-  }
   error = device_lock(device, "subscribe");
+  if (!error && needs_timer(self) && !timer_expect()) {
+    device_unlock(device);
+    error = error_no_memory(device->config.name, "subscribe");
+  }
   if (error) {
-    if (needs_timer(self))
-      timer_forget(self);
     destroy(self);
     return error;
   }

@@ -228,7 +228,7 @@ size_t subscription_take(hwsim_subscription *self, hwsim_event *events_out, size
 int64_t subscription_next_ns(const hwsim_subscription *self, int64_t now_ns);
 void subscription_release(hwsim_subscription *self); /* one owner less; mutex not held */
 
-bool timer_expect(void); /* one more subscription: starts the thread. Mutex not held */
+bool timer_expect(void); /* one more subscription: starts the thread */
 void timer_schedule(hwsim_subscription *self, int64_t due_ns); /* look at it then, at the latest */
 /* Never look at it again. True: the handler is not running; otherwise the timer thread calls
  * release() after it. */

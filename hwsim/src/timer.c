@@ -89,7 +89,7 @@ static int64_t serve(hwsim_subscription *self) {
   return due_ns;
 }
 
-/* Mutex held on entry and exit, released meanwhile. False: the handler forked, and this is the
+/* Mutex held on entry and exit, released meanwhile. False: a callback forked, and this is the
  * child, where nothing of this is to be touched any more. */
 static bool run(hwsim_subscription *self) {
   heap_remove(self);
@@ -109,6 +109,8 @@ static bool run(hwsim_subscription *self) {
   pthread_mutex_unlock(&timer.mutex);
   if (forgotten && self->config.handler.release)
     self->config.handler.release(self->config.handler.user);
+  if (device_is_forked(self->device))
+    return false;
   subscription_release(self);
   pthread_mutex_lock(&timer.mutex);
   return true;
