@@ -361,7 +361,7 @@ public:
   double read_voltage(uint32_t channel, hwsim::timeout limit = {},
                       const hwsim::cancel_token *cancel = nullptr);
   hwsim::timeout timer() const;
-  void set_timer(std::chrono::nanoseconds seconds);
+  void set_timer(std::chrono::nanoseconds timer);
   void set_threshold(uint32_t channel, double level, double hysteresis);
   void clear_threshold(uint32_t channel);
   void trigger(double value, hwsim::timeout limit = {},

@@ -85,6 +85,8 @@ class Subscription(_native.Subscription):
     **Thread safety:** every method may be called from any thread at any time, also in the callback.
     """
 
+    _timeout: float | None = None
+
     def __init__(
         self,
         device: Device,
@@ -96,14 +98,12 @@ class Subscription(_native.Subscription):
         on_error: OnError = "unraisable",
         timeout: float | None = None,
     ) -> None:
-        if isinstance(kinds, str):
-            raise TypeError(f"kinds must be several, such as [{kinds!r}], got {kinds!r}")
-        self.kinds = frozenset(KINDS if kinds is None else kinds)
-        for kind in self.kinds:
-            choice("kinds", kind, KINDS)
+        if not isinstance(device, _native.Device):
+            raise TypeError(f"device must be a Device, got {device!r}")
+        self.kinds = _kinds(kinds)
         choice("overflow", overflow, OVERFLOWS)
-        if not callable(on_error):
-            choice("on_error", on_error, ("unraisable", "raise"))
+        if not callable(on_error) and on_error not in ("unraisable", "raise"):
+            raise ValueError(f"on_error must be unraisable, raise or a callable, got {on_error!r}")
         self.callback = callback
         self.on_error = on_error
         self._timeout = timeout
@@ -115,7 +115,10 @@ class Subscription(_native.Subscription):
             OVERFLOWS.index(overflow),
             None if callback is None else self,
         )
-        device._subscriptions.add(self)
+        if callback is not None:
+            device._subscriptions.add(self)
+            if not self.is_open:  # the callback has been faster
+                device._subscriptions.discard(self)
 
     def close(self) -> None:
         """Ends the subscription; what is in its queue is dropped. Closing twice is fine.
@@ -192,6 +195,19 @@ class Subscription(_native.Subscription):
             return "<hwsim.Subscription, not initialised>"
         state = "open" if self.is_open else "closed"
         return f"<hwsim.Subscription to {', '.join(sorted(self.kinds))}, {state}>"
+
+
+def _kinds(kinds: Iterable[EventKind] | None) -> frozenset[EventKind]:
+    """Checks which kinds are wanted; None: all."""
+    wanted: Iterable[EventKind] | None = KINDS if kinds is None else kinds
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise TypeError(f"kinds must be several, such as ['timer', 'fault'], got {kinds!r}")
+    wanted = list(wanted)
+    for kind in wanted:
+        choice("kinds", kind, KINDS)
+    if not wanted:
+        raise ValueError(f"kinds must be at least one of {', '.join(KINDS)}, got {kinds!r}")
+    return frozenset(wanted)
 
 
 OnError = Literal["unraisable", "raise"] | Callable[[BaseException], object]
