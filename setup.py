@@ -7,6 +7,7 @@ source tree. Environment: HWSIM_SANITIZE=address, undefined or thread builds wit
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import sysconfig
 from glob import glob
@@ -23,7 +24,10 @@ COMPILER = os.environ.get("CC") or sysconfig.get_config_var("CC") or ""
 # make an archive of others; older versions of Clang have none.
 IS_GCC = sys.platform == "linux" and "gcc" in COMPILER
 LTO = ["-flto=auto", "-ffat-lto-objects"] if IS_GCC and not SANITIZE else []
-COMMON = ["-O2", "-g", "-fvisibility=hidden", "-Wall", "-Wextra", *LTO, *SANITIZE]
+# By its generic tuning GCC zeroes the structure of an operation with "rep stos", which took a third
+# of a short call. This changes no instruction set.
+TUNING = ["-mtune=skylake"] if IS_GCC and platform.machine() == "x86_64" else []
+COMMON = ["-O2", "-g", "-fvisibility=hidden", "-Wall", "-Wextra", *TUNING, *LTO, *SANITIZE]
 MACROS = [("HWSIM_PRIVATE", None)]
 HEADERS = glob("hwsim/include/hwsim/*")
 INTERFACE = glob("interface/*.i")

@@ -10,6 +10,9 @@
  *
  * after the class TYPE has been declared. REQUIRED arguments may be given by position or name, those
  * after them by name only. The docstring begins with a signature for inspect.signature().
+ *
+ * A class in Python that derives from the wrapped one is decorated with bind_methods(): the
+ * interpreter has a short cut for methods of the very class of an object, not for inherited ones.
  */
 %{
 #include <iterator>
@@ -80,16 +83,54 @@ static PyObject *call_plain(PyCFunction plain, PyObject *self, PyObject *const *
   return result;
 }
 
+struct declaration {
+  PyTypeObject *owner;
+  PyMethodDef *method;
+};
+
+static std::vector<declaration> &declared() {
+  static std::vector<declaration> declarations;
+  return declarations;
+}
+
 static bool install(swig_type_info *type, PyMethodDef *method) {
   PyTypeObject *owner = static_cast<SwigPyClientData *>(type->clientdata)->pytype;
   PyObject *descriptor = PyDescr_NewMethod(owner, method);
   bool done = descriptor && !PyDict_SetItemString(owner->tp_dict, method->ml_name, descriptor);
   Py_XDECREF(descriptor);
   PyType_Modified(owner);
+  declared().push_back({owner, method});
   return done;
 }
 
+/* Gives a class in Python the methods that it inherits as its own. */
+static bool bind(PyObject *derived) {
+  if (!PyType_Check(derived))
+    return arguments::fail(PyExc_TypeError, "derived", "a class", derived);
+  PyTypeObject *type = reinterpret_cast<PyTypeObject *>(derived);
+  for (const declaration &each : declared()) {
+    if (!PyType_IsSubtype(type, each.owner))
+      continue;
+    PyObject *name = PyUnicode_InternFromString(each.method->ml_name);
+    PyObject *descriptor = name ? PyDescr_NewMethod(type, each.method) : nullptr;
+    /* type's own, because SWIG's classes let nobody override what is wrapped. */
+    bool done = descriptor && !PyType_Type.tp_setattro(derived, name, descriptor);
+    Py_XDECREF(descriptor);
+    Py_XDECREF(name);
+    if (!done)
+      return false;
+  }
+  return true;
+}
+
 } // namespace keywords
+%}
+
+%gil_hold(bind_methods)
+%inline %{
+PyObject *bind_methods(PyObject *derived) {
+  return keywords::bind(derived) ? Py_NewRef(derived) : nullptr;
+}
 %}
 
 %define %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, PARAMETERS, DOC)

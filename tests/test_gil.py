@@ -145,6 +145,7 @@ NATIVE = {
     "CancelToken._is_cancelled": hold(
         "hwsim::cancel_token::is_cancelled", lambda d: hwsim.CancelToken().cancelled
     ),
+    "bind_methods": hold("bind_methods", lambda d: _native.bind_methods(type("D", (N,), {}))),
     "find_register": hold("hwsim::find_register", lambda d: _native.find_register("ID")),
     "register_map": hold("register_map", lambda d: _native.register_map()),
     "gil_set_policy": hold(

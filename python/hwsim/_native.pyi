@@ -1,12 +1,13 @@
 # The native module that interface/hwsim.i generates. device.py completes what begins with "_".
 from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim.events import Event
 
+_Class = TypeVar("_Class", bound=type)
 _Register = tuple[str, int, str, int, int, str]
 
 class _Config(TypedDict):
@@ -187,6 +188,7 @@ class Subscription:
         self, count: int, limit: float | None = None, cancel: CancelToken | None = None
     ) -> list[Event]: ...
 
+def bind_methods(derived: _Class) -> _Class: ...
 def check_firmware(image: object) -> int: ...
 def find_register(name: str) -> _Register: ...
 def register_map() -> list[_Register]: ...

@@ -57,6 +57,7 @@ class CancelToken(_native.CancelToken):
 Progress = Callable[[int, int], object]
 
 
+@_native.bind_methods
 class Device(_native.Device):
     """A simulated instrument, open from construction until :meth:`close`.
 
@@ -602,7 +603,8 @@ class Device(_native.Device):
                 ``disconnect`` lasts until ``reconnect`` (both happen at once unless ``at`` or
                 ``probability`` is given); ``spike`` takes longer; ``stuck`` falsifies what is read;
                 ``foreign`` throws a C++ exception that nobody knows; ``power`` is a disconnect in
-                the middle of a write, and ``corrupt`` writes a page of firmware wrong.
+                the middle of a write, ``corrupt`` writes a page of firmware wrong, and ``lost``
+                loses the events that an operation causes.
             at: The first operation that it can hit, counted by :attr:`transactions` from 1; None:
                 the next one.
             count: How many operations it can hit, from ``at`` on, 0: without end. Default: 1, but
