@@ -117,6 +117,7 @@ hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
     return error_no_memory("", "open");
   pthread_mutex_init(&device->mutex, NULL);
   atomic_init(&device->references, 1);
+  atomic_init(&device->holders, 1);
   hwsim_config *config = &device->config;
   hwsim_error error = resource_parse(uri, config, &faults);
   if (error)
@@ -171,7 +172,14 @@ void hwsim_device_free(hwsim_device *device) {
   if (device_is_forked(device))
     return; /* its locks and lists may be in any state: leave the copy to the end of the process */
   hwsim_device_close(device);
-  destroy(device);
+  device_drop(device);
+}
+
+void device_hold(hwsim_device *device) { atomic_fetch_add(&device->holders, 1); }
+
+void device_drop(hwsim_device *device) {
+  if (atomic_fetch_sub(&device->holders, 1) == 1)
+    destroy(device);
 }
 
 hwsim_error device_lock_any(hwsim_device *device, const char *operation) {

@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-  LARGEST_QUEUE = 1 << 20,
-  ROOM_FOR_ONE_EFFECT = 32, /* one operation causes at most so many events */
-};
+enum { LARGEST_QUEUE = 1 << 20 };
 
 #define HWSIM_X(name, value, text) [value] = text,
 static const char *const names[] = {HWSIM_EVENTS(HWSIM_X)};
@@ -259,7 +256,7 @@ static hwsim_subscription *allocate(const hwsim_subscription_config *config) {
   self->config = *config;
   self->room = config->queue;
   if (config->overflow == HWSIM_OVERFLOW_WAIT)
-    self->room += ROOM_FOR_ONE_EFFECT;
+    self->room += HWSIM_EVENTS_AT_ONCE;
   self->ring = malloc(self->room * sizeof *self->ring);
   if (!self->ring) {
     free(self);
@@ -279,6 +276,7 @@ static void join(hwsim_device *device, hwsim_subscription *self, int64_t now_ns)
   if (wants(self, HWSIM_EVENT_THRESHOLD) && !events_wanted(device, HWSIM_EVENT_THRESHOLD))
     threshold_start(device, now_ns);
   self->device = hwsim_device_retain(device);
+  device_hold(device); /* the timer thread may need it when the owner has let go */
   self->ticks = ticks_by(device, now_ns);
   hwsim_subscription **link = &device->subscriptions;
   while (*link)
@@ -341,13 +339,14 @@ void hwsim_subscription_free(hwsim_subscription *self) {
   if (!self)
     return;
   hwsim_subscription_close(self);
+  hwsim_device_free(self->device);
   subscription_release(self);
 }
 
 void subscription_release(hwsim_subscription *self) {
   if (atomic_fetch_sub(&self->references, 1) > 1 || device_is_forked(self->device))
     return;
-  hwsim_device_free(self->device);
+  device_drop(self->device);
   destroy(self);
 }
 

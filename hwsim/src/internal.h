@@ -101,6 +101,9 @@ hwsim_error device_lock(hwsim_device *device, const char *operation);
 hwsim_error device_lock_any(hwsim_device *device, const char *operation);
 void device_unlock(hwsim_device *device);
 bool device_is_forked(const hwsim_device *device);
+/* Keep the memory of a device; its owners alone keep it open. */
+void device_hold(hwsim_device *device);
+void device_drop(hwsim_device *device);
 /* Grows with each fork() on the way to this process. */
 extern unsigned fork_generation;
 
@@ -372,7 +375,8 @@ struct hwsim_device {
   int64_t epoch_ns; /* monotonic time at open */
   bool instant;     /* no latency, no jitter, no limit of bandwidth */
   unsigned generation;
-  atomic_int references;
+  atomic_int references; /* owners */
+  atomic_int holders;    /* of the memory: all owners together, and each subscription */
   pthread_mutex_t mutex;
 
   /* Guarded by the mutex. */

@@ -604,6 +604,11 @@ typedef struct hwsim_handler {
   void *user;
 } hwsim_handler;
 
+/* One operation causes fewer events. A queue that lets others wait has so much room beyond its
+ * size.
+ */
+#define HWSIM_EVENTS_AT_ONCE 32
+
 typedef struct hwsim_subscription_config {
   uint32_t kinds; /* HWSIM_EVENT_BIT()s, at least one */
   uint32_t queue; /* events, 1 to 2^20 */

@@ -5,6 +5,7 @@
 
 #include "hwsim/hwsim.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <functional>
@@ -355,7 +356,8 @@ public:
   using handler = std::function<void(event_batch &)>;
 
   subscription(device &source, std::uint32_t kinds, std::uint32_t queue = 256,
-               hwsim_overflow overflow = HWSIM_OVERFLOW_DROP, handler handle = nullptr) {
+               hwsim_overflow overflow = HWSIM_OVERFLOW_DROP, handler handle = nullptr)
+      : room_(std::size_t{queue} + HWSIM_EVENTS_AT_ONCE) {
     hwsim_subscription_config config{kinds, queue, overflow, {}};
     std::unique_ptr<handler> user;
     if (handle) {
@@ -379,9 +381,9 @@ public:
   std::vector<hwsim_event> next(std::size_t capacity, timeout limit = {},
                                 const cancel_token *cancel = nullptr) {
     hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
-    std::vector<hwsim_event> events(capacity);
+    std::vector<hwsim_event> events(std::min(capacity, room_));
     std::size_t count = 0;
-    check(hwsim_subscription_next(handle_.get(), capacity, &call, events.data(), &count));
+    check(hwsim_subscription_next(handle_.get(), events.size(), &call, events.data(), &count));
     events.resize(count);
     return events;
   }
@@ -398,6 +400,7 @@ private:
       hwsim_subscription_free(subscription);
     }
   };
+  std::size_t room_;
   std::unique_ptr<hwsim_subscription, deleter> handle_;
 };
 
