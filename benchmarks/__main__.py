@@ -23,6 +23,7 @@ BENCHMARKS = (
     "overlap",
     "responsiveness",
     "stream",
+    "events",
     "calibration",
     "interrupt",
     "scale",

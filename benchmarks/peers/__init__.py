@@ -1,10 +1,13 @@
 """The same device, bound by other tools, each in the way that its own manual shows.
 
 A peer is a small file ``<tool>_peer`` with a class ``Device(uri)`` that has
-``read_register(address)`` and ``write_register(address, value)``. All of them release the GIL
-around each call, turn errors into exceptions, are compiled with the same flags, and are linked with
-the same objects of the C library, which are hwsim's own. A peer is built when it is first asked
-for, and kept in ``build/peers`` until a source, a flag, the tool or the interpreter changes.
+``read_register(address)``, ``write_register(address, value)``, ``advance(seconds)``,
+``on_event(callback)``, whose callback gets an event that has a ``sequence``, and ``close()``, which
+ends the callbacks and waits for the last one; some have ``on_batch(callback)``, which loops over a
+batch of events. All of them release the GIL around each call, take it for each callback, turn
+errors into exceptions, are compiled with the same flags, and are linked with the same objects of
+the C library, which are hwsim's own. A peer is built when it is first asked for, and kept in
+``build/peers`` until a source, a flag, the tool or the interpreter changes.
 """
 
 from __future__ import annotations
@@ -69,9 +72,9 @@ def build(tool: str) -> Path:
 
 
 def library_objects() -> Sequence[Path]:
-    """Returns the compiled C library."""
-    sources = sorted((ROOT / "hwsim/src").glob("*.c"))
-    headers = sorted((ROOT / "hwsim").glob("*/**/*.h"))
+    """Returns the compiled C library, and the source of the peers' callbacks with it."""
+    sources = [*sorted((ROOT / "hwsim/src").glob("*.c")), HERE / "source.c"]
+    headers = [*sorted((ROOT / "hwsim").glob("*/**/*.h")), HERE / "source.h"]
     folder = cached(
         "library",
         lambda folder: run("cc", *LIBRARY_FLAGS, "-c", *sources, cwd=folder),
