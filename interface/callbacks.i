@@ -146,6 +146,7 @@ public:
         return;
       PyObject *callback = PyObject_GetAttrString(object, "callback");
       PyObject *on_error = callback ? PyObject_GetAttrString(object, "on_error") : nullptr;
+      Py_DECREF(object); /* the batch does not keep it alive */
       while (on_error && !stopped) {
         PyObject *argument = next();
         if (!argument)
@@ -157,10 +158,9 @@ public:
           report(callback, on_error);
       }
       if (PyErr_Occurred())
-        PyErr_WriteUnraisable(object);
+        PyErr_WriteUnraisable(callback);
       Py_XDECREF(on_error);
       Py_XDECREF(callback);
-      Py_DECREF(object);
     });
   }
 

@@ -254,6 +254,8 @@ static hwsim_subscription *allocate(const hwsim_subscription_config *config) {
   if (!self)
     return NULL;
   self->config = *config;
+  if (!config->handler.handle)
+    self->config.handler = (hwsim_handler){0};
   self->room = config->queue;
   if (config->overflow == HWSIM_OVERFLOW_WAIT)
     self->room += HWSIM_EVENTS_AT_ONCE;

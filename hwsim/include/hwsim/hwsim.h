@@ -583,9 +583,10 @@ typedef enum hwsim_overflow {
   HWSIM_OVERFLOW_DROP = 0, /* the oldest one in the queue is lost, and counted */
   HWSIM_OVERFLOW_WAIT = 1  /* back-pressure: it does not happen yet. Ticks come later, all of them;
                             * an operation that would cause an event takes effect, and gives the bus
-                            * free, when there is room. What cannot wait is lost, and counted: a
-                            * crossed threshold, an overrun, and what hwsim_fault_inject() does at
-                            * once. */
+                            * free, when there is room: never, if ticks come faster than they are
+                            * read. What cannot wait is lost, and counted: a crossed threshold, an
+                            * overrun, a reconnect, the fault of an operation that times out, and
+                            * what  hwsim_fault_inject() does at once. */
 } hwsim_overflow;
 
 /* Where events go without being asked for. Both functions are called on the library's timer thread,
@@ -613,7 +614,7 @@ typedef struct hwsim_subscription_config {
   uint32_t kinds; /* HWSIM_EVENT_BIT()s, at least one */
   uint32_t queue; /* events, 1 to 2^20 */
   hwsim_overflow overflow;
-  hwsim_handler handler; /* handle NULL: none */
+  hwsim_handler handler; /* handle NULL: none, and release is not called either */
 } hwsim_subscription_config;
 
 typedef struct hwsim_subscription_status {
