@@ -39,7 +39,9 @@
  */
 %{
 #include <atomic>
+#include <chrono>
 #include <cstdarg>
+#include <thread>
 
 namespace callbacks {
 
@@ -82,6 +84,23 @@ public:
     ensured_ = PyGILState_Ensure();
     state_ = PyEval_SaveThread();
   }
+  /* A thread that comes back for the GIL before the others have woken up would keep them from it:
+   * they ask for it to be dropped only after they have waited for a switch interval without a
+   * break. So one that is busy for as long steps back for a moment. */
+  void let_others() {
+#ifndef Py_GIL_DISABLED
+    using namespace std::chrono;
+    steady_clock::time_point now = steady_clock::now();
+    if (!state_ || now - last_ > microseconds(50)) {
+      busy_since_ = now;
+    } else if (now - busy_since_ > milliseconds(5)) {
+      std::this_thread::sleep_for(microseconds(100));
+      busy_since_ = steady_clock::now();
+    }
+#endif
+  }
+  void released() { last_ = std::chrono::steady_clock::now(); }
+
   ~attachment() {
     if (!state_ || stopped) /* at exit Python itself frees it */
       return;
@@ -92,6 +111,7 @@ public:
 private:
   PyThreadState *state_ = nullptr;
   PyGILState_STATE ensured_;
+  std::chrono::steady_clock::time_point last_, busy_since_; /* last_: it gave the GIL back */
 };
 
 static thread_local attachment thread_attachment;
@@ -102,9 +122,11 @@ template <class Work> static void with_gil(Work work) {
   if (stopped)
     return;
   thread_attachment.make();
+  thread_attachment.let_others();
   PyGILState_STATE state = PyGILState_Ensure();
   work();
   PyGILState_Release(state);
+  thread_attachment.released();
 }
 
 /* Gives the exception that is set to whom `on_error` says. */
