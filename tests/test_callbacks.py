@@ -25,7 +25,7 @@ import pytest
 
 import hwsim
 from calls import BLOCKING, IMAGE, LONG
-from conftest import LIMIT, OpenDevice, in_thread, needs_gil, parallelize, run_script
+from conftest import GIL, LIMIT, OpenDevice, in_thread, needs_gil, parallelize, run_script
 from hwsim import Event
 from hwsim.errors import DeviceClosed, DeviceTimeout, OperationCancelled
 
@@ -225,7 +225,7 @@ def test_gil_is_taken_once_for_a_batch(open_device: OpenDevice, held_up: HeldUp)
         stop.set()
     disturber.result(LIMIT)
     first = next(i for i, event in enumerate(seen) if event)
-    assert first > 0 and seen[-1] is None, "it was after it before and behind"
+    assert first > 0, "it was after it before"
     batch = seen[first : first + 200]
     assert [event and event.sequence for event in batch] == list(range(200))
 
@@ -923,7 +923,7 @@ LOCK = """
         ("subscription.close()", 0),
         ("device.close()", 1),
         ("subscription.close(); device.close(); del subscription, device; gc.collect()", 0),
-        ("subscription.close(); del subscription, device; gc.collect()", 0),
+        ("del subscription, device; gc.collect()", 0),
         ("threads = [threading.Thread(target=subscription.close) for _ in range(8)]; "
          "[t.start() for t in threads]; [t.join() for t in threads]", 0),
         ("subscription.close(); subscription = device.on_event(callback)", 0),
@@ -1156,10 +1156,10 @@ def test_references_are_balanced(open_device: OpenDevice, flush: Flush) -> None:
 
 
 LEAKS = """
-    import gc, os, queue, sys
+    import gc, itertools, os, queue, sys
     import hwsim
 
-    called, errors = queue.SimpleQueue(), queue.SimpleQueue()
+    called, errors, numbers = queue.SimpleQueue(), queue.SimpleQueue(), itertools.count()
     callback = called.put
     kept = hwsim.open("hwsim://kept?latency=0s&timeout=inf")
     sys.unraisablehook = lambda report: None
@@ -1196,7 +1196,7 @@ CYCLES = {
         subscription.close()
     """,
     "dropped": """
-        device = hwsim.open(f"hwsim://leak{n}?latency=0s")
+        device = hwsim.open(f"hwsim://leak{next(numbers)}?latency=0s")
         device.on_event(lambda event: called.put(event.lost))
         device.trigger(1)
         del device
@@ -1204,7 +1204,7 @@ CYCLES = {
             called.get()
     """,
     "cycle": """
-        device = hwsim.open(f"hwsim://leak{n}?latency=0s")
+        device = hwsim.open(f"hwsim://leak{next(numbers)}?latency=0s")
         device.on_event(lambda event, device=device: device)
         device.trigger(1)
         del device
@@ -1293,8 +1293,8 @@ def interrupt(line: str, process: int) -> None:
     [
         "quiet.wait_register(0x40, 1, 1)",
         "next(events)",
-        "time.sleep(3600)",
-        "threading.Event().wait()",
+        "while True: time.sleep(0.05)",
+        "while True: threading.Event().wait(0.05)",
         "while True: quiet[0x40] = 1",
         "while True: quiet.on_event(callback).close()",
     ],
@@ -1347,13 +1347,14 @@ LIVE = """
     def callback(event):
         global calls
         calls += 1
-        devices[calls % 3][0x40] = calls & 0xFFFF
+        own[0x40] = calls & 0xFFFF
         called.release()
 
     def some_callbacks():
         for _ in range(10):
             assert called.acquire(timeout=50)
 
+    own = hwsim.open("hwsim://own?latency=0s&timeout=inf")
     devices = [hwsim.open(f"hwsim://live{i}?latency=0s&timeout=inf&timer={period}")
                for i, period in enumerate(["20us", "100us", "1ms"])]
     subscriptions = [device.on_event(callback) for device in devices]
@@ -1522,56 +1523,47 @@ def test_exit_does_not_wait_for_ever() -> None:
 
 
 def test_exit_handlers_may_use_events() -> None:
-    """Those registered after the import run while callbacks are called; those before it do not."""
+    """Those registered after the import are in time for callbacks; those before it for the rest."""
     output = run_script("""
         import atexit
 
         @atexit.register
         def last():
-            assert not device.wait_called(0)
             device[0x40] = 1
             subscription.close()
-            for subscribe in (lambda: device.on_event(device.called.append), device.events):
+            for subscribe in (lambda: device.on_event(called.put), device.events):
                 try:
                     made = subscribe()
                 except RuntimeError as error:
                     print(error)
                 else:
-                    device.trigger(3)
                     made.close()
-            device.trigger(4)
-            print([event.value for event in iterator.read(9)], len(device.called))
+            device.trigger(2)
+            print([event.value for event in iterator.read(9)], called.qsize())
             with hwsim.open("hwsim://new?latency=0s") as new:
                 new.timer = 0.001
                 new[0x40] = 5
                 assert new[0x40] == 5
             device.close()
 
-        import threading
+        import queue
         import hwsim
 
-        class Device(hwsim.Device):
-            def wait_called(self, count):
-                while len(self.called) < count:
-                    pass
-                return len(self.called) == count and count
-
-        device = Device("hwsim://device?latency=0s")
-        device.called = []
+        device = hwsim.open("hwsim://device?latency=0s")
+        called = queue.SimpleQueue()
         iterator = device.events(kinds=["trigger"])
 
         @atexit.register
         def first():
             global subscription
-            subscription = device.on_event(device.called.append, kinds=["trigger"])
+            subscription = device.on_event(called.put, kinds=["trigger"])
             device.trigger(1)
-            assert device.wait_called(1)
-            device.called.clear()
-            print([event.value for event in iterator.read()])
+            print(called.get(timeout=50).value, next(iterator).value)
     """).check()
-    assert output.splitlines()[0] == "[1.0]"
-    assert output.splitlines()[-1] == "[4.0] 0" or "shutting down" not in output
-    assert "shutting down" in output
+    lines = output.splitlines()
+    assert lines[0] == "1.0 1.0"
+    assert lines[1] == "no callbacks any more: the interpreter is shutting down"
+    assert lines[-1] == "[2.0] 0"
 
 
 def test_destructors_at_exit_may_use_subscriptions() -> None:
@@ -1734,6 +1726,9 @@ def test_fork_in_a_callback() -> None:
     assert output == "return 0\n_exit 6\nuse 6\nsubscribe 6\n"
 
 
+@pytest.mark.skipif(
+    not GIL, reason="a fork leaves locked what other threads have locked in Python, such as a set"
+)
 def test_fork_while_many_threads_subscribe() -> None:
     """Whatever lock is held at that moment."""
     output = run_script(
@@ -1903,13 +1898,13 @@ def test_progress_is_let_go_with_the_call(fails: bool, call: str, open_device: O
 
 def test_progress_in_many_threads_at_once(open_device: OpenDevice) -> None:
     """Each is called in its own."""
+    devices = [open_device() for _ in range(4)]
 
     def work(i: int) -> set[int]:
         seen: set[int] = set()
-        device = open_device()
         call = list(LONG)[i % 2]
         for _ in range(3):
-            LONG[call](device, progress=lambda *_: seen.add(threading.get_ident()))
+            LONG[call](devices[i], progress=lambda *_: seen.add(threading.get_ident()))
         assert seen == {threading.get_ident()}
         return seen
 
