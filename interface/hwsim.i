@@ -206,11 +206,11 @@ static int report_progress(void *callable, uint64_t done, uint64_t total) {
                           static_cast<unsigned long long>($1.lost));
 }
 %typemap(in, fragment="as_object") hwsim::subscription::handler {
-  if (callbacks::stopped) {
-    PyErr_SetString(PyExc_RuntimeError, "no callbacks any more: the interpreter is shutting down");
-    SWIG_fail;
-  }
   if ($input != Py_None) {
+    if (callbacks::stopped) {
+      PyErr_SetString(PyExc_RuntimeError, "no callbacks any more: the interpreter is shutting down");
+      SWIG_fail;
+    }
     std::shared_ptr<callbacks::target> target;
     try {
       target = std::make_shared<callbacks::target>($input);
