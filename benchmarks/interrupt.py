@@ -19,6 +19,7 @@ from benchmarks.harness import Goal, Question, Run
 def interruption(wait: Callable[[], object], ready: Callable[[], object]) -> Run:
     """Interrupts ``wait`` once ``ready`` returned, in another thread; seconds to the exception."""
     main = threading.main_thread().ident
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 
     def run() -> float:
         sent = 0.0
