@@ -225,11 +225,22 @@ static int report_progress(void *callable, uint64_t done, uint64_t total) {
   }
 }
 %fragment("as_object", "header") %{
+/* The name of a kind, which is made once. */
+static PyObject *kind_name(hwsim_event_kind kind) {
+  static const std::vector<PyObject *> names = [] {
+    std::vector<PyObject *> made;
+    for (int k = 0; const char *name = hwsim_event_name(static_cast<hwsim_event_kind>(k)); k++)
+      made.push_back(PyUnicode_InternFromString(name));
+    return made;
+  }();
+  return Py_XNewRef(names[static_cast<size_t>(kind)]);
+}
+
 /* An hwsim.events.Event: a named tuple, made without running Python code. */
 static PyObject *as_object(const hwsim_event &event) {
   static errors::factory event_class("hwsim.events", "Event");
   PyTypeObject *type = reinterpret_cast<PyTypeObject *>(event_class.get());
-  PyObject *items[] = {PyUnicode_InternFromString(hwsim_event_name(event.kind)),
+  PyObject *items[] = {kind_name(event.kind),
                        PyFloat_FromDouble(static_cast<double>(event.time_ns) / 1e9),
                        PyLong_FromUnsignedLongLong(event.sequence),
                        PyLong_FromUnsignedLong(event.channel),

@@ -1643,6 +1643,28 @@ FORK = """
 
     warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads
 
+    # Without a GIL a fork leaves locked in the child what another thread has just locked inside of
+    # Python. There a callback waits meanwhile, so that the timer thread has locked nothing.
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        gate = hwsim.open("hwsim://gate?latency=0s")
+        waits, goes_on = queue.SimpleQueue(), queue.SimpleQueue()
+
+        def wait(event):
+            waits.put(threading.get_ident())
+            goes_on.get()
+
+        def stop():
+            gate.trigger()
+            return waits.get()
+
+        gate.on_event(wait)
+        timer_thread = stop()
+        goes_on.put(None)
+        os.register_at_fork(
+            before=lambda: threading.get_ident() == timer_thread or stop(),
+            after_in_parent=lambda: threading.get_ident() == timer_thread or goes_on.put(None),
+        )
+
     def use_events():
         signal.alarm(50)  # a watchdog thread would be the parent's
         found = queue.SimpleQueue()

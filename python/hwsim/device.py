@@ -438,7 +438,8 @@ class Device(_native.Device):
             queue: Events that wait for the callback at most, 1 to 2**20.
             overflow: When the queue is full: ``"drop"`` loses the oldest event, and counts it in
                 the next one's ``lost``; ``"wait"`` holds back the timer, and operations that would
-                cause an event, until there is room.
+                cause an event, until there is room; also the callback's own ones, which then time
+                out.
             on_error: What becomes of an exception that the callback raises: ``"unraisable"``:
                 :func:`sys.unraisablehook` gets it; ``"raise"``: the next call that can block, of
                 any device in any thread, raises it and does nothing else; or a callable that is

@@ -123,8 +123,9 @@ class Subscription(_native.Subscription):
     def close(self) -> None:
         """Ends the subscription; what is in its queue is dropped. Closing twice is fine.
 
-        No callback begins after it. It never waits for one that runs in another thread, so it may
-        be called while holding a lock that the callback wants.
+        No callback begins after it (without a GIL, one may be just about to). It never waits for
+        one that runs in another thread, so it may be called while holding a lock that the callback
+        wants.
         """
         super().close()
         device = self._device()
