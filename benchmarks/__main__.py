@@ -71,7 +71,8 @@ def section(results: Mapping[str, Sequence[Results]]) -> str:
     ]
     heads = ["question", "case", "against", "min", "median", "max", "goal", ""]
     python = "{}.{}{}".format(*sys.version_info[:2], sys.abiflags)
-    parts = [f"## CPython {python}\n\n{harness.environment()}\n", table(heads, goals)]
+    turns = "; fewer turns (--quick)" if "--quick" in sys.argv else ""
+    parts = [f"## CPython {python}\n\n{harness.environment()}{turns}\n", table(heads, goals)]
     if "threshold" in results:
         parts += [
             "### Where to release the GIL\n",
