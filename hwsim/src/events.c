@@ -328,8 +328,7 @@ void hwsim_subscription_close(hwsim_subscription *self) {
     int64_t now_ns = clock_now(device);
     bus_resume(device, now_ns);
     bus_ask_armed(device, now_ns);
-    if (!device->closed)
-      bus_settle(device, now_ns);
+    bus_settle(device, now_ns);
   }
   device_unlock(device);
   bool unused = was_open && needs_timer(self) && timer_forget(self);
@@ -362,8 +361,7 @@ hwsim_error hwsim_subscription_get_status(hwsim_subscription *self,
   hwsim_error error = device_lock_any(device, "status");
   if (error)
     return error;
-  if (!device->closed)
-    bus_settle(device, clock_now(device));
+  bus_settle(device, clock_now(device));
   *status_out = (hwsim_subscription_status){.queued = self->count,
                                             .delivered = self->delivered,
                                             .lost = self->sequence - self->delivered - self->count,
@@ -372,8 +370,7 @@ hwsim_error hwsim_subscription_get_status(hwsim_subscription *self,
   return HWSIM_OK;
 }
 
-/* ------------------------------------------------------------------------------------ reading --
- */
+/* ---------------------------------------------------------------------------------- reading -- */
 
 size_t subscription_take(hwsim_subscription *self, hwsim_event *events_out, size_t capacity,
                          int64_t now_ns) {
@@ -449,8 +446,7 @@ hwsim_error hwsim_subscription_next(hwsim_subscription *subscription, size_t cap
   return error;
 }
 
-/* ------------------------------------------------------------------------------------ trigger --
- */
+/* ---------------------------------------------------------------------------------- trigger -- */
 
 typedef struct trigger_op {
   op base;
