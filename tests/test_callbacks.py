@@ -1497,6 +1497,7 @@ def test_exit_does_not_wait_for_ever() -> None:
         import hwsim
 
         device = hwsim.open("hwsim://endless?latency=0s&timeout=inf&timer=1ms")
+        other = hwsim.open("hwsim://other?latency=0s&timer=100us")
         entered = threading.Event()
 
         def callback(event):
@@ -1505,7 +1506,6 @@ def test_exit_does_not_wait_for_ever() -> None:
             print("not reached")
 
         device.on_event(callback)
-        other = hwsim.open("hwsim://other?latency=0s&timer=100us")
         other.on_event(print)
         entered.wait()
         sys.exit(9)
