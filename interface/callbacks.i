@@ -75,6 +75,21 @@ static bool call(PyObject *callable, const char *format, ...) {
 
 static std::atomic<bool> stopped{false}; /* Python is about to end */
 
+/* The first thread state beside the main one makes free-threaded Python 3.13 stop all threads, under a
+ * lock that stays locked in the child of a fork() at that moment: it hangs when it collects garbage.
+ * So it is made here, by a thread that cannot be forking, and not by one of the library's later. */
+static void expect_threads() {
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX < 0x030E0000
+  static std::atomic<bool> expected{false};
+  if (expected.exchange(true))
+    return;
+  if (PyThreadState *state = PyThreadState_New(PyInterpreterState_Get())) {
+    PyThreadState_Clear(state);
+    PyThreadState_Delete(state);
+  }
+#endif
+}
+
 /* Makes a thread state for a thread that Python does not know, and keeps it for the thread's life. */
 class attachment {
 public:
@@ -153,6 +168,7 @@ public:
   explicit target(PyObject *object) : reference_(PyWeakref_NewRef(object, nullptr)) {
     if (!reference_)
       throw std::invalid_argument("not a target");
+    expect_threads();
   }
   ~target() {
     with_gil([this] { Py_DECREF(reference_); });

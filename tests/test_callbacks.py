@@ -1213,17 +1213,17 @@ CYCLES = {
     """,
     "exceptions": """
         def fail(event):
-            called.put(event)
             raise LookupError(event)
 
-        subscription = kept.on_event(fail, on_error=("raise", errors.put, "unraisable")[n % 3])
-        kept.trigger(1)
-        called.get(timeout=50)
-        subscription.close()
-        try:
-            kept.trigger(2)
-        except LookupError:
-            pass
+        policy = ("raise", errors.put, "unraisable")[n % 3]
+        with kept.on_event(fail, on_error=policy), kept.on_event(callback):
+            kept.trigger(1)
+            called.get(timeout=50)  # so what `fail` raised is where it belongs
+            try:
+                kept.read_register(0x40)
+            except LookupError as error:
+                errors.put(error)
+        assert errors.qsize() == (policy != "unraisable")
         while not errors.empty():
             errors.get()
     """,
