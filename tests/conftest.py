@@ -30,6 +30,10 @@ TESTS = Path(__file__).parent
 GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 needs_gil = pytest.mark.skipif(not GIL, reason="this CPython has no GIL that could be held")
 
+# A shell starts what runs in its background with SIGINT ignored, and scripts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _numbers = itertools.count()
 
 
