@@ -29,10 +29,9 @@ SHORT = ["demo", "--devices", "3", "--latency", "1ms", "--reads", "4"]
 ESCAPE = "\x1b"
 HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
-# What a shell runs; a shell's background jobs would ignore SIGINT.
+# What a shell runs.
 PROGRAM = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys
 from hwsim.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -222,7 +221,6 @@ def interrupted_at_call(number):
     finally:
         demo._measure = measure
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
 number = 1
 while interrupted_at_call(number):
     number += 1

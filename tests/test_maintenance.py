@@ -25,10 +25,9 @@ from hwsim.firmware import build_image
 SMALLEST = "262144"  # samples
 ESCAPE = "\x1b"
 
-# What a shell runs; a shell's background jobs would ignore SIGINT.
+# What a shell runs.
 PROGRAM = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys
 from hwsim.cli import main
 sys.exit(main(sys.argv[1:]))
 """
