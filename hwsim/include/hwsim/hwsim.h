@@ -15,6 +15,8 @@
 #ifndef HWSIM_H
 #define HWSIM_H
 
+#include "hwsim/operations.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -130,6 +132,30 @@ typedef struct hwsim_hooks {
 /* Installs the calling thread's hooks and returns those before. NULL: none. `hooks` must stay valid
  * until others are installed. */
 HWSIM_API const hwsim_hooks *hwsim_hooks_set(const hwsim_hooks *hooks);
+
+/* -------------------------------------------------------------------------------- operations -- */
+
+/* How long a call may keep its thread; see operations.h. */
+typedef enum hwsim_waits {
+  HWSIM_WAITS_never = 0,
+  HWSIM_WAITS_when_blocking = 1,
+  HWSIM_WAITS_computes = 2,
+  HWSIM_WAITS_copies = 3
+} hwsim_waits;
+
+/* A row of HWSIM_OPERATIONS in operations.h. */
+typedef struct hwsim_operation {
+  const char *noun, *name;
+  hwsim_waits waits;
+  uint32_t bytes;
+  uint32_t causes; /* HWSIM_EVENT_BIT()s */
+  const char *summary;
+} hwsim_operation;
+
+/* *count_out rows of static data. */
+HWSIM_API const hwsim_operation *hwsim_operations(size_t *count_out);
+/* "never", "when blocking", "computes", "copies"; NULL for an unknown value. */
+HWSIM_API const char *hwsim_waits_name(hwsim_waits waits);
 
 /* ------------------------------------------------------------------------------------ device -- */
 
