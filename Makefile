@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 JOBS ?= 2
-SOURCES := pyproject.toml setup.py $(wildcard hwsim/src/* hwsim/include/hwsim/* interface/*.i \
+SOURCES := pyproject.toml setup.py $(wildcard hwsim/src/*/* hwsim/include/hwsim/* interface/*.i \
   python/hwsim/*)
 
 .PHONY: demo test bench lint format native asan ubsan tsan clean
@@ -33,7 +33,7 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
 
-C_FILES = $(wildcard hwsim/src/*.[ch] hwsim/include/hwsim/* tests/native/*.[ch] tests/native/*.cpp)
+C_FILES = $(wildcard hwsim/src/*/*.[ch] hwsim/include/hwsim/* tests/native/*.[ch] tests/native/*.cpp)
 
 # The C library alone, its tests, and the same under each sanitizer.
 native: ; $(call native_run,)

@@ -51,8 +51,8 @@ class BuildNative(build_ext):
 library = (
     "hwsim",
     {
-        "sources": sorted(glob("hwsim/src/*.c")),
-        "include_dirs": ["hwsim/include"],
+        "sources": sorted(glob("hwsim/src/*/*.c")),
+        "include_dirs": ["hwsim/include", "hwsim/src"],
         "macros": MACROS,
         # A hook may end the thread, which unwinds these functions. The samples are the same on
         # every machine (no contraction), and their loops are vectorised.
@@ -65,7 +65,7 @@ library = (
             "-fno-trapping-math",
             "-fno-math-errno",
         ],
-        "obj_deps": {"": [*HEADERS, *glob("hwsim/src/*.h")]},
+        "obj_deps": {"": [*HEADERS, *glob("hwsim/src/*/*.h")]},
     },
 )
 extension = Extension(
@@ -76,7 +76,7 @@ extension = Extension(
     define_macros=[("SWIG_TYPE_TABLE", "hwsim"), *MACROS],
     extra_compile_args=["-std=c++17", "-fno-strict-aliasing", *COMMON, "-Wno-unused-parameter"],
     extra_link_args=[*LTO, *SANITIZE],
-    depends=[*HEADERS, *INTERFACE, *glob("hwsim/src/*")],
+    depends=[*HEADERS, *INTERFACE, *glob("hwsim/src/*/*")],
 )
 
 setup(

@@ -15,6 +15,7 @@
 #ifndef HWSIM_H
 #define HWSIM_H
 
+#include "hwsim/model.h"
 #include "hwsim/operations.h"
 
 #include <stdbool.h>
@@ -192,6 +193,14 @@ typedef struct hwsim_config {
  * EINVALID (what is wrong, with the nearest valid key), EINUSE (already open here), ENOMEM. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out);
 
+/* As hwsim_device_open(), a device of this model. EINVALID also if the model breaks one of its
+ * rules (names the register). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_open_model(const hwsim_model *model,
+                                                            const char *uri,
+                                                            hwsim_device **device_out);
+/* The model of hwsim_device_open(): a data acquisition device. */
+HWSIM_API extern const hwsim_model hwsim_daq;
+
 /* Ends every operation on the device with ECLOSED, also those that wait now, and gives its name
  * back. Closing twice, or an inherited handle after fork(), does nothing. NULL is ignored. */
 HWSIM_API void hwsim_device_close(hwsim_device *device);
@@ -214,6 +223,8 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_reset(hwsim_device *device,
 HWSIM_API bool hwsim_device_is_open(hwsim_device *device);
 /* Valid as long as the handle; also after close. */
 HWSIM_API const hwsim_config *hwsim_device_config(const hwsim_device *device);
+/* What the device is; valid as long as the model. */
+HWSIM_API const hwsim_model *hwsim_device_model(const hwsim_device *device);
 /* The default timeout of the device's operations. Errors: EFORKED; set: EINVALID (negative). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_get_timeout(hwsim_device *device,
                                                              int64_t *timeout_ns_out);
@@ -250,7 +261,8 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, in
 
 /* --------------------------------------------------------------------------------- registers -- */
 
-/* X(name, address, access, reset value, writable bits, description) */
+/* X(name, address, access, reset value, writable bits, description): the registers of the built-in
+ * model, hwsim_daq. Append only. */
 #define HWSIM_REGISTERS(X)                                                                         \
   X(ID, 0x00, RO, 0x48575349, 0, "'HWSI'")                                                         \
   X(VERSION, 0x04, RO, 0x00010000, 0, "of the firmware: major << 16 | minor")                      \
@@ -271,33 +283,19 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, in
   X(SCRATCH6, 0x58, RW, 0, 0xFFFFFFFF, "free for use")                                             \
   X(SCRATCH7, 0x5C, RW, 0, 0xFFFFFFFF, "free for use")
 
-#define HWSIM_X(name, address, access, reset, writable, description)                               \
-  HWSIM_REGISTER_##name = address,
+#define HWSIM_X(name, address, ...) HWSIM_REGISTER_##name = address,
 enum { HWSIM_REGISTERS(HWSIM_X) };
 #undef HWSIM_X
 
-typedef enum hwsim_access {
-  HWSIM_ACCESS_RW = 0,
-  HWSIM_ACCESS_RO = 1,
-  HWSIM_ACCESS_WO = 2,
-  HWSIM_ACCESS_W1C = 3, /* a written 1 clears its bit */
-  HWSIM_ACCESS_RC = 4   /* read-only, reading clears it */
-} hwsim_access;
-
-typedef struct hwsim_register {
-  const char *name;
-  uint32_t address; /* bytes; registers are 32 bits wide and aligned to 4 */
-  hwsim_access access;
-  uint32_t reset_value;
-  uint32_t writable; /* bits that a write can change; the others keep their value */
-  const char *description;
-} hwsim_register;
-
-/* The map, sorted by address; *count_out entries of static data. */
-HWSIM_API const hwsim_register *hwsim_register_map(size_t *count_out);
+/* A register of a model by its name. Errors: ENOTFOUND (with the nearest name), EINVALID (a null
+ * name). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_model_find(const hwsim_model *model, const char *name,
+                                                     const hwsim_register **register_out);
 /* "RW", "RO", "WO", "W1C", "RC". */
 HWSIM_API const char *hwsim_access_name(hwsim_access access);
-/* Errors: ENOTFOUND (with the nearest name), EINVALID (a null name). */
+
+/* The built-in model's registers, and one of them by its name. */
+HWSIM_API const hwsim_register *hwsim_register_map(size_t *count_out);
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_find(const char *name,
                                                         const hwsim_register **register_out);
 

@@ -1,0 +1,36 @@
+/* Samples: what a converter measures of a signal. */
+#ifndef HWSIM_CONVERTER_SAMPLES_H
+#define HWSIM_CONVERTER_SAMPLES_H
+
+#include "converter/correction.h"
+
+#include "hwsim/hwsim.h"
+
+#include <stdatomic.h>
+
+/* A signal as connected: never changes, so it is read without a lock by whoever holds a reference.
+ */
+typedef struct signal_source {
+  atomic_int references;
+  hwsim_signal config;
+  float *table;
+  int16_t *table_codes; /* the table as measured, where no noise makes each round different */
+  size_t table_length;
+} signal_source;
+
+/* A signal sampled at a rate: what its samples are a function of, besides n. */
+typedef struct signal_plan {
+  const signal_source *source;
+  const correction *correction; /* or NULL */
+  uint64_t seed;
+  uint32_t channel;
+  uint64_t phase, phase_step; /* in 2^-64 turns */
+} signal_plan;
+
+signal_plan signal_plan_for(const signal_source *source, uint64_t seed, uint32_t channel,
+                            double rate_hz);
+/* Samples n to n + count - 1. Needs no lock. */
+void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *codes_out);
+double signal_volts_per_code(const signal_source *source);
+
+#endif

@@ -1,0 +1,316 @@
+/* Converters: the channels of a device, what is connected to them, and single conversions. */
+#include "converter/signal.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/handle.h"
+#include "timeline/call.h"
+#include "timeline/timeline.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct channel_state {
+  signal_source *source;
+  uint64_t next_sample;
+  correction *correction; /* or NULL */
+} channel_state;
+
+struct converters {
+  bool enabled;
+  converters_listener *listener; /* or NULL */
+  channel_state *channels;
+};
+
+static channel_state *channel_of(const hwsim_device *device, uint32_t channel) {
+  return &device->converters->channels[channel];
+}
+
+/* ------------------------------------------------------------------------- sources, channels -- */
+
+signal_source *signal_retain(signal_source *source) {
+  atomic_fetch_add(&source->references, 1);
+  return source;
+}
+
+void signal_release(signal_source *source) {
+  if (!source || atomic_fetch_sub(&source->references, 1) > 1)
+    return;
+  free(source->table_codes);
+  free(source->table);
+  free(source);
+}
+
+/* The table, and where it repeats exactly also its codes. */
+static bool copy_table(signal_source *source, const double *table_v, size_t length) {
+  if (length > SIZE_MAX / sizeof(float))
+    return false;
+  source->table = malloc(length * sizeof *source->table);
+  if (!source->table)
+    return false;
+  for (size_t i = 0; i < length; i++)
+    source->table[i] = (float)table_v[i];
+  source->table_length = length;
+  if (source->config.noise_v > 0)
+    return true;
+  int16_t *codes = malloc(length * sizeof *codes);
+  if (!codes)
+    return false;
+  signal_plan plan = signal_plan_for(source, 0, 0, 1);
+  signal_codes(&plan, 0, length, codes);
+  source->table_codes = codes;
+  return true;
+}
+
+static signal_source *source_new(const hwsim_signal *config, const double *table_v,
+                                 size_t table_length) {
+  signal_source *source = calloc(1, sizeof *source);
+  if (!source)
+    return NULL;
+  atomic_init(&source->references, 1);
+  source->config = *config;
+  if (table_length && !copy_table(source, table_v, table_length)) {
+    signal_release(source);
+    return NULL;
+  }
+  return source;
+}
+
+static hwsim_signal power_on_signal(const hwsim_device *device, uint32_t channel) {
+  const hwsim_config *config = &device->config;
+  if (device->model->signals && channel < device->model->channels)
+    return device->model->signals[channel];
+  double frequency = 10.0 * (channel + 1), highest = config->sample_rate_hz / 8;
+  return (hwsim_signal){.waveform = HWSIM_WAVEFORM_SINE,
+                        .amplitude_v = 1,
+                        .frequency_hz = frequency < highest ? frequency : highest,
+                        .noise_v = config->noise_v,
+                        .range_v = config->range_v};
+}
+
+size_t converters_size(void) { return sizeof(converters); }
+
+bool converters_open(hwsim_device *device) {
+  uint32_t channels = device->config.channels;
+  converters *self = device->converters;
+  self->enabled = true;
+  self->channels = calloc(channels, sizeof *self->channels);
+  if (!self->channels)
+    return false;
+  for (uint32_t i = 0; i < channels; i++) {
+    hwsim_signal config = power_on_signal(device, i);
+    self->channels[i].source = source_new(&config, NULL, 0);
+    if (!self->channels[i].source)
+      return false;
+  }
+  return true;
+}
+
+void converters_free(hwsim_device *device) {
+  channel_state *channels = device->converters->channels;
+  for (uint32_t i = 0; channels && i < device->config.channels; i++) {
+    signal_release(channels[i].source);
+    correction_release(channels[i].correction);
+  }
+  free(channels);
+}
+
+/* --------------------------------------------------------------------- for those who measure -- */
+
+hwsim_error converters_check_channel(const hwsim_device *device, const hwsim_operation *operation,
+                                     uint32_t channel) {
+  if (channel < device->config.channels)
+    return HWSIM_OK;
+  return error_set(HWSIM_EINVALID, device->config.name, operation->name,
+                   "channel must be from 0 to %u, got %u", device->config.channels - 1, channel);
+}
+
+hwsim_error converters_say_disabled(const hwsim_device *device, const hwsim_operation *operation) {
+  return error_set(HWSIM_ESTATE, device->config.name, operation->name,
+                   "the converters are disabled; set bit 0 of CONTROL");
+}
+
+void converters_enable(hwsim_device *device, bool enabled) {
+  device->converters->enabled = enabled;
+}
+
+bool converters_are_enabled(const hwsim_device *device) { return device->converters->enabled; }
+
+channel_view converters_view(const hwsim_device *device, uint32_t channel) {
+  const channel_state *state = channel_of(device, channel);
+  return (channel_view){.source = signal_retain(state->source),
+                        .correction = correction_retain(state->correction)};
+}
+
+void channel_release(channel_view *view) {
+  signal_release(view->source);
+  correction_release(view->correction);
+}
+
+signal_plan converters_plan(const hwsim_device *device, uint32_t channel, double rate_hz) {
+  const channel_state *state = channel_of(device, channel);
+  signal_plan plan = signal_plan_for(state->source, device->config.seed, channel, rate_hz);
+  plan.correction = state->correction;
+  return plan;
+}
+
+void converters_set_listener(hwsim_device *device, converters_listener *listener) {
+  device->converters->listener = listener;
+}
+
+static void tell_changed(hwsim_device *device, uint32_t channel, bool from_first_sample) {
+  if (device->converters->listener)
+    device->converters->listener(device, channel, from_first_sample, timeline_now(device));
+}
+
+correction *converters_set_correction(hwsim_device *device, uint32_t channel, correction *set) {
+  correction *old = channel_of(device, channel)->correction;
+  channel_of(device, channel)->correction = set;
+  tell_changed(device, channel, false);
+  return old;
+}
+
+/* -------------------------------------------------------------------------- public functions -- */
+
+static hwsim_error check_signal(const hwsim_device *device, const hwsim_operation *operation,
+                                const hwsim_signal *signal) {
+  const struct {
+    const char *name;
+    double value, lowest, highest;
+  } limits[] = {
+      {"waveform", signal->waveform, 0, HWSIM_WAVEFORM_TABLE_ONCE},
+      {"amplitude", signal->amplitude_v, -1e6, 1e6},
+      {"offset", signal->offset_v, -1e6, 1e6},
+      {"frequency", signal->frequency_hz, 0, device->config.sample_rate_hz / 2},
+      {"phase", signal->phase_turns, -1e6, 1e6},
+      {"noise", signal->noise_v, 0, 1e6},
+      {"gain_error", signal->gain_error, -0.5, 0.5},
+      {"offset_error", signal->offset_error_v, -1e6, 1e6},
+      {"inl", signal->inl_lsb, -1000, 1000},
+      {"range", signal->range_v, 1e-3, 1e3},
+  };
+  for (size_t i = 0; i < ARRAY_LENGTH(limits); i++)
+    if (!(limits[i].value >= limits[i].lowest && limits[i].value <= limits[i].highest))
+      return error_set(HWSIM_EINVALID, device->config.name, operation->name,
+                       "%s must be from %g to %g, got %g", limits[i].name, limits[i].lowest,
+                       limits[i].highest, limits[i].value);
+  return HWSIM_OK;
+}
+
+static hwsim_error check_table(const hwsim_device *device, const char *operation,
+                               hwsim_waveform waveform, const double *table_v, size_t length) {
+  const char *name = device->config.name;
+  bool wanted = waveform == HWSIM_WAVEFORM_TABLE || waveform == HWSIM_WAVEFORM_TABLE_ONCE;
+  if (wanted && (!table_v || !length))
+    return error_set(HWSIM_EINVALID, name, operation, "table must have at least one sample");
+  if (!wanted && length)
+    return error_set(HWSIM_EINVALID, name, operation,
+                     "a table needs the waveform table or table_once");
+  for (size_t i = 0; i < length; i++)
+    if (!(fabs(table_v[i]) <= 1e6))
+      return error_set(HWSIM_EINVALID, name, operation,
+                       "table must hold numbers from -1e6 to 1e6, got %g at index %zu", table_v[i],
+                       i);
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_signal_default(const hwsim_device *device, uint32_t channel,
+                                 hwsim_signal *signal_out) {
+  hwsim_error error = converters_check_channel(device, OPERATION(device, default_signal), channel);
+  if (!error)
+    *signal_out = power_on_signal(device, channel);
+  return error;
+}
+
+hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel, const hwsim_signal *signal,
+                             const double *table_v, size_t table_length) {
+  const hwsim_operation *operation = OPERATION(device, set_signal);
+  hwsim_error error = converters_check_channel(device, operation, channel);
+  if (!error)
+    error = check_signal(device, operation, signal);
+  if (!error)
+    error = check_table(device, operation->name, signal->waveform, table_v, table_length);
+  if (error)
+    return error;
+  signal_source *source = source_new(signal, table_v, table_length);
+  if (!source)
+    return error_no_memory(device->config.name, operation->name);
+  error = timeline_lock(device, operation);
+  if (error) {
+    signal_release(source);
+    return error;
+  }
+  timeline_update(device); /* conversions done by now measured the old signal */
+  channel_state *target = channel_of(device, channel);
+  signal_source *old = target->source;
+  target->source = source;
+  target->next_sample = 0;
+  correction *stale = NULL;
+  if (old->config.range_v < source->config.range_v ||
+      old->config.range_v > source->config.range_v) {
+    stale = target->correction; /* it is that of another range */
+    target->correction = NULL;
+  }
+  tell_changed(device, channel, true);
+  timeline_unlock(device);
+  signal_release(old);
+  correction_release(stale);
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_signal_get(hwsim_device *device, uint32_t channel, hwsim_signal *signal_out,
+                             size_t *table_length_out) {
+  const hwsim_operation *operation = OPERATION(device, get_signal);
+  hwsim_error error = converters_check_channel(device, operation, channel);
+  if (!error)
+    error = timeline_lock_any(device, operation);
+  if (error)
+    return error;
+  *signal_out = channel_of(device, channel)->source->config;
+  *table_length_out = channel_of(device, channel)->source->table_length;
+  timeline_unlock(device);
+  return HWSIM_OK;
+}
+
+/* --------------------------------------------------------------------------- single conversions --
+ */
+
+typedef struct conversion_op {
+  op base;
+  uint32_t channel;
+  channel_view measured; /* once applied */
+} conversion_op;
+
+/* Only notes what was measured; the sample is computed without the lock. */
+static hwsim_error apply_conversion(hwsim_device *device, op *base, int64_t at_ns) {
+  (void)at_ns;
+  conversion_op *self = (conversion_op *)base;
+  if (!converters_are_enabled(device))
+    return HWSIM_ESTATE;
+  self->measured = converters_view(device, self->channel);
+  self->measured.n = channel_of(device, self->channel)->next_sample++;
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel, const hwsim_call *call,
+                              double *volts_out) {
+  static const op_kind kind = {.row = OPERATION(device, read_voltage), .apply = apply_conversion};
+  hwsim_error error = converters_check_channel(device, kind.row, channel);
+  if (error)
+    return error;
+  hwsim_config config = device->config; /* the device may be freed as soon as the wait is over */
+  conversion_op self;
+  op_prepare(&self.base, &kind);
+  self.channel = channel;
+  error = call_run(device, &self.base, call);
+  if (error)
+    return error;
+  signal_plan plan =
+      signal_plan_for(self.measured.source, config.seed, channel, config.sample_rate_hz);
+  plan.correction = self.measured.correction;
+  int16_t code;
+  signal_codes(&plan, self.measured.n, 1, &code);
+  *volts_out = code * signal_volts_per_code(self.measured.source);
+  channel_release(&self.measured);
+  return HWSIM_OK;
+}

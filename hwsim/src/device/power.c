@@ -1,0 +1,37 @@
+/* Power: switches the parts of a device off and on, each in its turn. */
+#include "device/power.h"
+
+#include "converter/threshold.h"
+#include "events/occurrence.h"
+#include "events/ticks.h"
+#include "parts/firmware.h"
+#include "parts/registers.h"
+#include "timeline/timeline.h"
+
+void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
+  if (!timeline_is_off(device)) {
+    ticks_power_off(device, at_ns);
+    comparators_power_off(device);
+    observers_tell(device,
+                   &(occurrence){.kind = HWSIM_EVENT_DISCONNECT, .at_ns = at_ns, .cause = cause});
+  }
+  if (timeline_off(device)) { /* right before the operation that a reconnect was injected for */
+    power_on(device, at_ns);
+    timeline_restart(device, at_ns);
+  }
+}
+
+void power_on(hwsim_device *device, int64_t at_ns) {
+  if (!timeline_is_off(device))
+    return;
+  timeline_on(device);
+  firmware_boot(device);
+  registers_reset(device, NULL, at_ns);
+  /* Also in registers that have just been reset it can be seen what has happened. */
+  registers_set(device, HWSIM_ROLE_EVENT_STATUS,
+                registers_get(device, HWSIM_ROLE_EVENT_STATUS) |
+                    HWSIM_EVENT_BIT(HWSIM_EVENT_DISCONNECT));
+  ticks_power_on(device, at_ns);
+  comparators_power_on(device, at_ns);
+  observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_RECONNECT, .at_ns = at_ns});
+}

@@ -1,0 +1,245 @@
+/* Faults: what fails, and when. A fault is a function of the operation's number alone, so nothing
+ * has to be counted down and no thread schedule can change who is hit. */
+#include "parts/faults.h"
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/handle.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "events/occurrence.h"
+#include "parts/map.h"
+#include "parts/registers.h"
+#include "timeline/timeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct fault_entry {
+  struct fault_entry *next;
+  hwsim_fault fault;
+  uint64_t serial; /* its stream of random numbers */
+} fault_entry;
+
+struct faults {
+  fault_entry *first;
+  uint64_t injected;
+};
+
+static const struct {
+  const char *text;
+  hwsim_fault_kind kind;
+  hwsim_error result; /* of an operation that it hits */
+} kinds[] = {
+#define HWSIM_X(name, value, text, error) {text, HWSIM_FAULT_##name, HWSIM_##error},
+    HWSIM_FAULTS(HWSIM_X)
+#undef HWSIM_X
+};
+
+/* Its place in `kinds`; at their end: there is no such kind. */
+static size_t place_of(hwsim_fault_kind kind) {
+  size_t i = 0;
+  while (i < ARRAY_LENGTH(kinds) && kinds[i].kind != kind)
+    i++;
+  return i;
+}
+
+const char *hwsim_fault_name(hwsim_fault_kind kind) {
+  size_t place = place_of(kind);
+  return place < ARRAY_LENGTH(kinds) ? kinds[place].text : NULL;
+}
+
+hwsim_error hwsim_fault_find(const char *text, hwsim_fault_kind *kind_out) {
+  if (!text)
+    return error_set(HWSIM_EINVALID, "", OPERATION(device, inject)->name,
+                     "the kind of fault must not be null");
+  for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+    if (strcmp(kinds[i].text, text) == 0) {
+      *kind_out = kinds[i].kind;
+      return HWSIM_OK;
+    }
+  const char *near = nearest(text, &kinds->text, ARRAY_LENGTH(kinds), sizeof *kinds);
+  return error_set(HWSIM_EINVALID, "", OPERATION(device, inject)->name,
+                   "no fault is called '%.64s'; %s%s", text, near ? "the nearest is " : "one is ",
+                   near ? near : "timeout");
+}
+
+hwsim_error hwsim_fault_init(hwsim_fault_kind kind, hwsim_fault *fault_out) {
+  if (!hwsim_fault_name(kind))
+    return error_set(HWSIM_EINVALID, "", OPERATION(device, inject)->name,
+                     "there is no fault of kind %d", (int)kind);
+  *fault_out = (hwsim_fault){.kind = kind, .count = 1, .probability = 1};
+  if (kind == HWSIM_FAULT_STUCK) {
+    fault_out->count = 0;
+    fault_out->address = HWSIM_REGISTER_SCRATCH0;
+    fault_out->mask = UINT32_MAX;
+  } else if (kind == HWSIM_FAULT_SPIKE) {
+    fault_out->extra_ns = 10000000;
+  }
+  return HWSIM_OK;
+}
+
+hwsim_error fault_check(const hwsim_model *model, const char *device, const char *operation,
+                        const hwsim_fault *fault) {
+  if (!hwsim_fault_name(fault->kind))
+    return error_set(HWSIM_EINVALID, device, operation, "there is no fault of kind %d",
+                     (int)fault->kind);
+  if (!(fault->probability >= 0 && fault->probability <= 1))
+    return error_set(HWSIM_EINVALID, device, operation, "probability must be from 0 to 1, got %g",
+                     fault->probability);
+  if (fault->kind == HWSIM_FAULT_SPIKE && (fault->extra_ns < 0 || fault->extra_ns > HOUR_NS))
+    return error_set(HWSIM_EINVALID, device, operation, "extra must be from 0 to 3600 s, got %g s",
+                     (double)fault->extra_ns / 1e9);
+  if (fault->kind != HWSIM_FAULT_STUCK)
+    return HWSIM_OK;
+  if (fault->value & ~fault->mask)
+    return error_set(HWSIM_EINVALID, device, operation,
+                     "value must have no bits outside mask 0x%08X, got 0x%08X", fault->mask,
+                     fault->value);
+  if (!map_check_readable(model, device, operation, fault->address))
+    return HWSIM_OK;
+  hwsim_error_info info = *hwsim_error_last();
+  return error_set(HWSIM_EINVALID, device, operation,
+                   "address must be that of a register that can be read: %s", info.message);
+}
+
+/* ---------------------------------------------------------------------- on the device's side -- */
+
+size_t faults_size(void) { return sizeof(faults); }
+
+static bool hits(const hwsim_device *device, const fault_entry *entry, uint64_t number) {
+  const hwsim_fault *fault = &entry->fault;
+  if (number < fault->at || (fault->count && number - fault->at >= fault->count))
+    return false;
+  uint64_t stream = RANDOM_FAULT + (entry->serial << 8);
+  return random_unit(random_bits(device->config.seed, stream, number)) < fault->probability;
+}
+
+static bool is_over(const fault_entry *entry, uint64_t number) {
+  const hwsim_fault *fault = &entry->fault;
+  return fault->count && number >= fault->at && number - fault->at >= fault->count;
+}
+
+static uint32_t stick(const hwsim_device *device, uint64_t number, uint32_t address,
+                      uint32_t value) {
+  for (const fault_entry *entry = device->faults->first; entry; entry = entry->next) {
+    const hwsim_fault *fault = &entry->fault;
+    if (fault->kind == HWSIM_FAULT_STUCK && fault->address == address &&
+        hits(device, entry, number))
+      value = (value & ~fault->mask) | fault->value;
+  }
+  return value;
+}
+
+/* Operations have to take the long way, and reads a look at the stuck bits, while there are any. */
+static void set_armed(hwsim_device *device, bool armed) {
+  timeline_add_detour(device, armed ? 1 : -1);
+  registers_set_lens(device, armed ? stick : NULL);
+}
+
+static void drop(hwsim_device *device, fault_entry **link) {
+  fault_entry *entry = *link;
+  *link = entry->next;
+  free(entry);
+  if (!device->faults->first)
+    set_armed(device, false);
+}
+
+/* It hits the operation. Of the kinds that make it fail, only the first one does. */
+static void strike(fate *self, const hwsim_fault *fault) {
+  switch (fault->kind) {
+  case HWSIM_FAULT_SPIKE: self->delay_ns = add_saturated(self->delay_ns, fault->extra_ns); break;
+  case HWSIM_FAULT_CORRUPT: self->corrupt = true; break;
+  case HWSIM_FAULT_LOST: self->mute = true; break;
+  default:
+    if (self->fault)
+      return;
+    self->fault = (int)fault->kind;
+    self->fault_name = kinds[place_of(fault->kind)].text;
+    self->result = kinds[place_of(fault->kind)].result;
+    self->unanswered = fault->kind == HWSIM_FAULT_TIMEOUT;
+    self->power_fails = fault->kind == HWSIM_FAULT_POWER;
+  }
+  self->hits++;
+  self->first_hit = self->first_hit ? self->first_hit : (int)fault->kind;
+  self->causes |= HWSIM_EVENT_BIT(HWSIM_EVENT_FAULT);
+  if (self->result == HWSIM_EDISCONNECTED)
+    self->causes |= HWSIM_EVENT_BIT(HWSIM_EVENT_DISCONNECT);
+}
+
+void faults_decide(hwsim_device *device, op *self) {
+  for (fault_entry **link = &device->faults->first, *entry; (entry = *link);) {
+    hwsim_fault_kind kind = entry->fault.kind;
+    if (kind != HWSIM_FAULT_STUCK && is_over(entry, self->number)) {
+      drop(device, link); /* stuck bits may still concern a waiting operation */
+      continue;
+    }
+    link = &entry->next;
+    if (kind == HWSIM_FAULT_STUCK || !hits(device, entry, self->number))
+      continue;
+    if (kind == HWSIM_FAULT_RECONNECT)
+      self->fate.reconnects = true;
+    else
+      strike(&self->fate, &entry->fault);
+  }
+}
+
+void faults_suffered(hwsim_device *device, const op *self, int64_t at_ns) {
+  const fate *fate = &self->fate;
+  int kind = fate->fault ? fate->fault : fate->first_hit;
+  observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_FAULT,
+                                       .at_ns = at_ns,
+                                       .channel = (uint32_t)kind,
+                                       .value = (double)self->number,
+                                       .cause = self});
+}
+
+hwsim_error faults_add(hwsim_device *device, const hwsim_fault *fault) {
+  fault_entry *entry = malloc(sizeof *entry);
+  if (!entry)
+    return error_no_memory(device->config.name, OPERATION(device, inject)->name);
+  *entry = (fault_entry){.fault = *fault, .serial = device->faults->injected++};
+  if (!fault->at)
+    entry->fault.at = timeline_transactions(device) + 1;
+  fault_entry **link = &device->faults->first;
+  if (!*link)
+    set_armed(device, true);
+  while (*link)
+    link = &(*link)->next;
+  *link = entry;
+  return HWSIM_OK;
+}
+
+void faults_clear(hwsim_device *device) {
+  while (device->faults->first)
+    drop(device, &device->faults->first);
+}
+
+hwsim_error hwsim_fault_inject(hwsim_device *device, const hwsim_fault *fault) {
+  const hwsim_operation *operation = OPERATION(device, inject);
+  hwsim_error error = fault_check(device->model, device->config.name, operation->name, fault);
+  if (!error)
+    error = timeline_lock(device, operation);
+  if (error)
+    return error;
+  int64_t now_ns = timeline_update(device);
+  bool at_once = !fault->at && fault->probability == 1;
+  if (at_once && kinds[place_of(fault->kind)].result == HWSIM_EDISCONNECTED)
+    timeline_power_off(device, NULL, now_ns);
+  else if (at_once && fault->kind == HWSIM_FAULT_RECONNECT)
+    timeline_power_on(device, now_ns);
+  else
+    error = faults_add(device, fault);
+  timeline_unlock(device);
+  return error;
+}
+
+hwsim_error hwsim_fault_clear(hwsim_device *device) {
+  hwsim_error error = timeline_lock_any(device, OPERATION(device, clear_faults));
+  if (error)
+    return error;
+  timeline_update(device);
+  faults_clear(device);
+  timeline_unlock(device);
+  return HWSIM_OK;
+}

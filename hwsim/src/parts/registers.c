@@ -1,0 +1,337 @@
+/* Registers: access rules over any model's map, and the operations. */
+#include "parts/registers.h"
+
+#include "base/error.h"
+#include "base/handle.h"
+#include "events/subscription.h"
+#include "parts/map.h"
+#include "timeline/call.h"
+#include "timeline/timeline.h"
+
+enum { NOWHERE = UINT16_MAX };
+
+struct registers {
+  const hwsim_register *map; /* the model's */
+  const register_behaviour *behaviours;
+  register_lens *lens;                     /* or NULL */
+  uint32_t *values;                        /* by place in the map */
+  uint16_t *places;                        /* by address / 4, NOWHERE where there is no register */
+  size_t count, words;                     /* of both; words 0: the map is sparse, and searched */
+  size_t by_role[HWSIM_ROLE_CHANNELS + 1]; /* place + 1 */
+  int64_t reset_ns;
+  topic watchers;
+};
+
+/* A table of addresses is worth it unless it is mostly gaps. */
+static size_t words_of(const hwsim_model *model) {
+  size_t words = (size_t)model->registers[model->register_count - 1].address / 4 + 1;
+  return words <= 8 * model->register_count + 64 ? words : 0;
+}
+
+size_t registers_size(const hwsim_model *model) {
+  return sizeof(registers) + model->register_count * sizeof(uint32_t) +
+         words_of(model) * sizeof(uint16_t);
+}
+
+void registers_open(hwsim_device *device, const register_behaviour *behaviours) {
+  registers *self = device->registers;
+  const hwsim_model *model = device->model;
+  self->map = model->registers;
+  self->behaviours = behaviours;
+  self->count = model->register_count;
+  self->words = words_of(model);
+  self->values = (uint32_t *)(void *)(self + 1);
+  self->places = (uint16_t *)(void *)(self->values + self->count);
+  for (size_t word = 0; word < self->words; word++)
+    self->places[word] = NOWHERE;
+  for (size_t i = 0; i < self->count; i++) {
+    self->by_role[self->map[i].role] = i + 1;
+    if (self->words)
+      self->places[self->map[i].address / 4] = (uint16_t)i;
+  }
+  topic_init(&self->watchers, false);
+  registers_reset(device, NULL, 0);
+}
+
+/* Its place, or NOWHERE. */
+static inline size_t place_of(const hwsim_device *device, uint32_t address) {
+  const registers *self = device->registers;
+  if (self->words)
+    return address / 4 < self->words && address % 4 == 0 ? self->places[address / 4] : NOWHERE;
+  const hwsim_register *found = map_find(device->model, address);
+  return found ? (size_t)(found - self->map) : NOWHERE;
+}
+
+static inline const register_behaviour *behaviour_of(const registers *self, size_t place) {
+  return &self->behaviours[self->map[place].role];
+}
+
+/* ---------------------------------------------------------------------- what a register does -- */
+
+uint32_t registers_get(const hwsim_device *device, hwsim_role role) {
+  const registers *self = device->registers;
+  return self->by_role[role] ? self->values[self->by_role[role] - 1] : 0;
+}
+
+static void hold(hwsim_device *device, size_t place, uint32_t value) {
+  registers *self = device->registers;
+  if (self->values[place] == value)
+    return;
+  self->values[place] = value;
+  const register_behaviour *behaviour = behaviour_of(self, place);
+  if (behaviour->changed)
+    behaviour->changed(device, value);
+  timeline_touch(device, &self->watchers);
+}
+
+void registers_set(hwsim_device *device, hwsim_role role, uint32_t value) {
+  size_t place = device->registers->by_role[role];
+  if (place)
+    hold(device, place - 1, value);
+}
+
+static void hold_and_tell(hwsim_device *device, size_t place, uint32_t value, const op *cause,
+                          int64_t at_ns) {
+  registers *self = device->registers;
+  bool changes = self->values[place] != value;
+  hold(device, place, value);
+  if (changes && cause && subscribers_want(device, HWSIM_EVENT_REGISTER))
+    observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_REGISTER,
+                                         .channel = self->map[place].address,
+                                         .at_ns = at_ns,
+                                         .value = value,
+                                         .cause = cause});
+}
+
+int64_t registers_reset_ns(const hwsim_device *device) { return device->registers->reset_ns; }
+
+void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns) {
+  registers *self = device->registers;
+  self->reset_ns = at_ns;
+  for (size_t i = 0; i < self->count; i++)
+    hold_and_tell(device, i, self->map[i].reset_value, cause, at_ns);
+  timeline_touch(device, &self->watchers);
+}
+
+void registers_touch(hwsim_device *device) { timeline_touch(device, &device->registers->watchers); }
+
+void registers_set_lens(hwsim_device *device, register_lens *lens) {
+  device->registers->lens = lens;
+  registers_touch(device);
+}
+
+/* What operation `number` would read, without the side effect of reading. */
+static inline uint32_t peek(const hwsim_device *device, uint64_t number, size_t place,
+                            int64_t at_ns) {
+  const registers *self = device->registers;
+  const register_behaviour *behaviour = behaviour_of(self, place);
+  uint32_t value = behaviour->read ? behaviour->read(device, at_ns) : self->values[place];
+  return self->lens ? self->lens(device, number, self->map[place].address, value) : value;
+}
+
+static inline uint32_t take(hwsim_device *device, uint64_t number, size_t place, int64_t at_ns) {
+  uint32_t value = peek(device, number, place, at_ns);
+  if (device->registers->map[place].access == HWSIM_ACCESS_RC)
+    hold(device, place, 0);
+  return value;
+}
+
+static void put(hwsim_device *device, size_t place, uint32_t value, const op *cause,
+                int64_t at_ns) {
+  const registers *self = device->registers;
+  const register_behaviour *behaviour = behaviour_of(self, place);
+  uint32_t held = self->values[place], writable = self->map[place].writable;
+  if (behaviour->command)
+    behaviour->command(device, value, cause, at_ns);
+  else if (self->map[place].access == HWSIM_ACCESS_W1C)
+    hold_and_tell(device, place, held & ~(value & writable), cause, at_ns);
+  else
+    hold_and_tell(device, place, (held & ~writable) | (value & writable), cause, at_ns);
+}
+
+/* ---------------------------------------------------------------------------- the operations -- */
+
+typedef struct register_op {
+  op base;
+  size_t place, count;
+  const uint32_t *input;
+  uint32_t *output;
+  uint32_t mask, value; /* of update and wait */
+} register_op;
+
+static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
+  register_op *self = (register_op *)base;
+  for (size_t i = 0; i < self->count; i++)
+    self->output[i] = take(device, base->number, self->place + i, at_ns);
+  return HWSIM_OK;
+}
+
+static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
+  register_op *self = (register_op *)base;
+  for (size_t i = 0; i < self->count; i++)
+    put(device, self->place + i, self->input[i], base, at_ns);
+  return HWSIM_OK;
+}
+
+static hwsim_error apply_update(hwsim_device *device, op *base, int64_t at_ns) {
+  register_op *self = (register_op *)base;
+  uint32_t old = take(device, base->number, self->place, at_ns);
+  put(device, self->place, (old & ~self->mask) | (self->value & self->mask), base, at_ns);
+  *self->output = old;
+  return HWSIM_OK;
+}
+
+/* When the register, with its stuck bits, will read by itself as the operation wants it to. */
+static int64_t match_ns(const hwsim_device *device, const register_op *self, int64_t at_ns) {
+  const registers *all = device->registers;
+  const register_behaviour *behaviour = behaviour_of(all, self->place);
+  if (!behaviour->match_ns)
+    return FOREVER;
+  uint32_t zeros = 0, ones = UINT32_MAX, address = all->map[self->place].address;
+  if (all->lens) {
+    zeros = all->lens(device, self->base.number, address, 0);
+    ones = all->lens(device, self->base.number, address, UINT32_MAX);
+  }
+  uint32_t stuck = ~(zeros ^ ones), free_mask = self->mask & ~stuck;
+  if ((zeros ^ self->value) & stuck & self->mask)
+    return FOREVER;
+  return behaviour->match_ns(device, free_mask, self->value & free_mask, at_ns);
+}
+
+static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
+  register_op *self = (register_op *)base;
+  uint32_t value = peek(device, base->number, self->place, at_ns);
+  if ((value & self->mask) == self->value) {
+    *self->output = take(device, base->number, self->place, at_ns);
+    return HWSIM_OK;
+  }
+  base->wake_ns = match_ns(device, self, at_ns);
+  return OP_ARMED;
+}
+
+static const op_kind read_one = {.row = OPERATION(device, read_register), .apply = apply_read};
+static const op_kind write_one = {.row = OPERATION(device, write_register), .apply = apply_write};
+static const op_kind read_many = {.row = OPERATION(device, read_block), .apply = apply_read};
+static const op_kind write_many = {.row = OPERATION(device, write_block), .apply = apply_write};
+static const op_kind update_one = {.row = OPERATION(device, update_register),
+                                   .apply = apply_update};
+static const op_kind wait_one = {.row = OPERATION(device, wait_register),
+                                 .apply = apply_wait,
+                                 .timed = true,
+                                 .open_ended = true};
+
+/* A read or a write of some registers; EADDRESS: they do not all exist. */
+static hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_device *device,
+                           uint32_t address, size_t count) {
+  const registers *all = device->registers;
+  size_t place = place_of(device, address);
+  op_prepare(&self->base, kind);
+  self->place = place;
+  self->count = count;
+  for (size_t i = 0; i < count; i++) {
+    uint64_t at = (uint64_t)address + 4 * i;
+    if (place == NOWHERE || place + i >= all->count || all->map[place + i].address != at) {
+      if (i == 0)
+        return map_check_address(device->model, device->config.name, kind->row->name, address);
+      return error_set(HWSIM_EADDRESS, device->config.name, kind->row->name,
+                       "there is no register at 0x%02llX", (unsigned long long)at);
+    }
+    self->base.timed |= behaviour_of(all, place + i)->timed;
+  }
+  self->base.bytes = kind->row->bytes * (uint32_t)count;
+  return HWSIM_OK;
+}
+
+/* EACCESS: a register of the range does not allow it. */
+static hwsim_error check_access(const register_op *self, const hwsim_device *device, bool reads) {
+  const hwsim_register *first = &device->registers->map[self->place];
+  for (const hwsim_register *entry = first; entry < first + self->count; entry++) {
+    hwsim_access access = entry->access;
+    bool denied =
+        reads ? access == HWSIM_ACCESS_WO : access == HWSIM_ACCESS_RO || access == HWSIM_ACCESS_RC;
+    if (denied)
+      return map_fail_access(entry, device->config.name, op_name(&self->base),
+                             reads ? "write-only" : "read-only");
+  }
+  return HWSIM_OK;
+}
+
+static hwsim_error run_read(hwsim_device *device, const op_kind *kind, uint32_t address,
+                            size_t count, const hwsim_call *call, uint32_t *values_out) {
+  register_op self;
+  hwsim_error error = prepare(&self, kind, device, address, count);
+  if (error || (error = check_access(&self, device, true)))
+    return error;
+  self.output = values_out;
+  return call_run(device, &self.base, call);
+}
+
+static hwsim_error run_write(hwsim_device *device, const op_kind *kind, uint32_t address,
+                             const uint32_t *values, size_t count, const hwsim_call *call) {
+  register_op self;
+  hwsim_error error = prepare(&self, kind, device, address, count);
+  if (error || (error = check_access(&self, device, false)))
+    return error;
+  self.input = values;
+  return call_run(device, &self.base, call);
+}
+
+static hwsim_error check_count(const hwsim_device *device, const op_kind *kind, size_t count) {
+  return count ? HWSIM_OK
+               : error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
+                           "count must be at least 1, got 0");
+}
+
+hwsim_error hwsim_register_read(hwsim_device *device, uint32_t address, const hwsim_call *call,
+                                uint32_t *value_out) {
+  return run_read(device, &read_one, address, 1, call, value_out);
+}
+
+hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address, uint32_t value,
+                                 const hwsim_call *call) {
+  return run_write(device, &write_one, address, &value, 1, call);
+}
+
+hwsim_error hwsim_register_read_block(hwsim_device *device, uint32_t address, size_t count,
+                                      const hwsim_call *call, uint32_t *values_out) {
+  hwsim_error error = check_count(device, &read_many, count);
+  return error ? error : run_read(device, &read_many, address, count, call, values_out);
+}
+
+hwsim_error hwsim_register_write_block(hwsim_device *device, uint32_t address,
+                                       const uint32_t *values, size_t count,
+                                       const hwsim_call *call) {
+  hwsim_error error = check_count(device, &write_many, count);
+  return error ? error : run_write(device, &write_many, address, values, count, call);
+}
+
+hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32_t mask,
+                                  uint32_t value, const hwsim_call *call, uint32_t *old_value_out) {
+  register_op self;
+  hwsim_error error = prepare(&self, &update_one, device, address, 1);
+  if (error)
+    return error;
+  const hwsim_register *entry = &device->registers->map[self.place];
+  if (entry->access != HWSIM_ACCESS_RW)
+    return map_fail_access(entry, device->config.name, op_name(&self.base), "not RW");
+  self.mask = mask;
+  self.value = value;
+  self.output = old_value_out;
+  return call_run(device, &self.base, call);
+}
+
+hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint32_t mask,
+                                uint32_t expected, const hwsim_call *call, uint32_t *value_out) {
+  register_op self;
+  hwsim_error error = prepare(&self, &wait_one, device, address, 1);
+  if (error || (error = check_access(&self, device, true)))
+    return error;
+  if (expected & ~mask)
+    return error_set(HWSIM_EINVALID, device->config.name, op_name(&self.base),
+                     "expected must have no bits outside mask 0x%08X, got 0x%08X", mask, expected);
+  self.base.topic = &device->registers->watchers;
+  self.mask = mask;
+  self.value = expected;
+  self.output = value_out;
+  return call_run(device, &self.base, call);
+}

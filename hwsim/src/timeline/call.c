@@ -1,0 +1,92 @@
+/* Calls: an operation submitted with a caller's options, and seen through. */
+#include "timeline/call.h"
+
+#include "base/error.h"
+#include "base/handle.h"
+#include "timeline/cancel.h"
+#include "timeline/hooks.h"
+#include "timeline/wait.h"
+
+hwsim_error call_check_timeout(const hwsim_device *device, const hwsim_operation *operation,
+                               int64_t timeout_ns) {
+  if (timeout_ns >= HWSIM_TIMEOUT_DEFAULT)
+    return HWSIM_OK;
+  return error_set(HWSIM_EINVALID, device->config.name, operation->name,
+                   "timeout must not be negative, got %g s", (double)timeout_ns / 1e9);
+}
+
+static hwsim_error attach(hwsim_device *device, op *self, hwsim_cancel *token) {
+  hwsim_error error = cancel_attach(token, device, self);
+  if (error == HWSIM_EFORKED)
+    return error_set(error, device->config.name, op_name(self),
+                     "the cancel token was made before fork(), in the parent process; make a new "
+                     "one in this process");
+  return error ? op_describe(device, self, error) : HWSIM_OK;
+}
+
+/* Puts it on the timeline. OK: the mutex is held. */
+static hwsim_error begin(hwsim_device *device, op *self, const hwsim_call *call) {
+  hwsim_cancel *token = call ? call->cancel : NULL;
+  int64_t timeout_ns = call ? call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
+  self->fate = (fate){0};
+  hwsim_error error = call_check_timeout(device, self->kind->row, timeout_ns);
+  if (error || (error = attach(device, self, token)))
+    return error;
+  error = timeline_lock(device, self->kind->row);
+  if (error) {
+    cancel_detach(self);
+    return error;
+  }
+  if (timeout_ns == HWSIM_TIMEOUT_DEFAULT)
+    timeout_ns = timeline_default_timeout(device);
+  if (token && hwsim_cancel_is_set(token)) { /* since it was attached */
+    self->state = OP_ENDED;
+    self->result = HWSIM_ECANCELLED;
+  } else {
+    timeline_submit(device, self, timeout_ns);
+  }
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_submit(hwsim_device *device, op *self, const hwsim_call *call, op_callback *done,
+                         void *user) {
+  hwsim_error error = begin(device, self, call);
+  if (error)
+    return error;
+  handle_retain(device);
+  self->done = done;
+  self->user = user;
+  if (!op_is_pending(self))
+    done(self, user);
+  timeline_unlock(device);
+  return HWSIM_OK;
+}
+
+void call_end(hwsim_device *device, op *self) {
+  cancel_detach(self);
+  handle_release(device);
+}
+
+hwsim_error call_run(hwsim_device *device, op *self, const hwsim_call *call) {
+  hwsim_error error = begin(device, self, call);
+  if (error)
+    return error;
+  const hwsim_hooks *entered = NULL;
+  bool waits = op_is_pending(self);
+  if (waits) {
+    handle_retain(device); /* its owner may free it meanwhile */
+    error = wait_for(device, self, &entered);
+  }
+  if (error != HWSIM_EFORKED) /* otherwise this is a forked child, and the device is the parent's */
+    timeline_unlock(device);
+  if (!error)
+    error = self->result;
+  if (error)
+    op_describe(device, self, error);
+  if (waits)
+    call_end(device, self);
+  else
+    cancel_detach(self);
+  hooks_leave(entered); /* last: a hook may end the thread, as CPython does when it shuts down */
+  return error;
+}

@@ -1,0 +1,16 @@
+/* The one place where a thread waits. */
+#ifndef HWSIM_TIMELINE_WAIT_H
+#define HWSIM_TIMELINE_WAIT_H
+
+#include "timeline/timeline.h"
+
+/* Until the operation has ended. Mutex held on entry and exit, released meanwhile. Where it sets
+ * *entered_out, the caller ends with hooks_leave() of it. EFORKED: a hook forked, this is the
+ * child, and the mutex is not held. */
+hwsim_error wait_for(hwsim_device *device, op *self, const hwsim_hooks **entered_out);
+
+void wait_init_condition(pthread_cond_t *condition);
+/* As pthread_cond_timedwait, until a monotonic time or FOREVER. */
+void wait_on_condition(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns);
+
+#endif
