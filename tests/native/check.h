@@ -134,6 +134,12 @@ static inline uint32_t pending(hwsim_device *device) {
   return count;
 }
 
+static inline uint64_t transactions(hwsim_device *device) {
+  uint64_t count;
+  CHECK_OK(hwsim_device_transactions(device, &count));
+  return count;
+}
+
 /* Any operation, for tests that need just one. */
 static inline hwsim_error read_once(hwsim_device *device) {
   uint32_t value;

@@ -9,6 +9,9 @@
 #define KIND(name) HWSIM_EVENT_BIT(HWSIM_EVENT_##name)
 #define ALL_KINDS (2 * KIND(THRESHOLD) - 1)
 
+#define MANUAL "hwsim://d?clock=manual&latency=0s&timeout=inf"
+#define SCRATCH0 HWSIM_REGISTER_SCRATCH0
+
 static const hwsim_call at_once = {0, NULL};
 
 /* A small generator of its own, so that a test is the same on every machine. */
@@ -34,6 +37,11 @@ static inline hwsim_subscription *subscribe_waiting(hwsim_device *device, uint32
                                                     uint32_t queue) {
   hwsim_subscription_config config = {kinds, queue, HWSIM_OVERFLOW_WAIT, {0}};
   return subscribe_with(device, config);
+}
+
+static inline void end(hwsim_subscription *subscription, hwsim_device *device) {
+  hwsim_subscription_free(subscription);
+  hwsim_device_free(device);
 }
 
 /* How many are there now, up to `capacity`; 0 when there is none. */

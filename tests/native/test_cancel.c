@@ -7,12 +7,6 @@ static hwsim_cancel *new_token(void) {
   return token;
 }
 
-static uint64_t transactions(hwsim_device *device) {
-  uint64_t count;
-  CHECK_OK(hwsim_device_transactions(device, &count));
-  return count;
-}
-
 static void a_new_token_is_not_set(void) {
   hwsim_cancel *token = new_token();
   CHECK(!hwsim_cancel_is_set(token));

@@ -11,8 +11,6 @@
 #define SANITIZER_HINDERS_FORK 0
 #endif
 
-#define MANUAL "hwsim://d?clock=manual&latency=0s&timeout=inf"
-
 static int exit_status(pid_t child) {
   int status = -1;
   CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
@@ -159,7 +157,7 @@ static void a_grandchild_can_listen_too(void) {
     CHECK_EQUAL(in_a_child(listen_in_a_grandchild, NULL), 0);
 }
 
-/* ---------------------------------------------------------------------- fork() in the handler */
+/* --------------------------------------------------------------------- fork() in the handler -- */
 
 static _Atomic pid_t handlers_child;
 

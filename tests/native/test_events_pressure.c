@@ -2,16 +2,9 @@
  * time; and what waits for room can time out, be cancelled or closed without having happened. */
 #include "events.h"
 
-#define MANUAL "hwsim://d?clock=manual&latency=0s&timeout=inf"
 #define SLOW "hwsim://d?clock=manual&latency=1ms&timeout=inf"
-#define SCRATCH0 HWSIM_REGISTER_SCRATCH0
 
-static void end(hwsim_subscription *subscription, hwsim_device *device) {
-  hwsim_subscription_free(subscription);
-  hwsim_device_free(device);
-}
-
-/* ------------------------------------------------------------------------------------ the ticks */
+/* --------------------------------------------------------------------------------- the ticks -- */
 
 static void ticks_come_later_all_of_them(void) {
   for (uint32_t queue = 1; queue <= 4; queue++) {
@@ -105,7 +98,7 @@ static void ticks_that_wait_come_after_the_device_closed(void) {
   end(subscription, device);
 }
 
-/* ------------------------------------------------------------------------------- the operations */
+/* ---------------------------------------------------------------------------- the operations -- */
 
 /* A trigger, what waits behind it, and what they wait for: room in a queue of one, which a first
  * trigger has filled at 1 ms. */

@@ -72,12 +72,6 @@ static uint32_t running(hwsim_device *device) {
   return version;
 }
 
-static uint64_t transactions(hwsim_device *device) {
-  uint64_t count;
-  CHECK_OK(hwsim_device_transactions(device, &count));
-  return count;
-}
-
 static void inject_at(hwsim_device *device, hwsim_fault_kind kind, uint64_t at) {
   hwsim_fault fault;
   CHECK_OK(hwsim_fault_init(kind, &fault));

@@ -2,13 +2,7 @@
  * independent scan of such a stream tells what it must say, and when. */
 #include "events.h"
 
-#define MANUAL "hwsim://d?clock=manual&latency=0s&timeout=inf"
 enum { MOST = 1 << 17 };
-
-static void end(hwsim_subscription *subscription, hwsim_device *device) {
-  hwsim_subscription_free(subscription);
-  hwsim_device_free(device);
-}
 
 static void set(hwsim_device *device, uint32_t channel, double level_v, double hysteresis_v) {
   CHECK_OK(hwsim_threshold_set(device, channel, level_v, hysteresis_v));
@@ -124,7 +118,7 @@ static hwsim_signal any_signal(uint64_t *random, double rate_hz) {
                         .range_v = 10};
 }
 
-/* --------------------------------------------------------------------------- against the stream */
+/* ------------------------------------------------------------------------ against the stream -- */
 
 static void crossings_are_those_of_a_stream(void) {
   static const int64_t rates_hz[] = {1000, 3, 44100, 1000000};
@@ -236,8 +230,7 @@ static void a_calibrated_converter_crosses_elsewhere(void) {
   end(subscription, device);
 }
 
-/* ------------------------------------------------------------------------------- exactly at a
- * level */
+/* ------------------------------------------------------------------------ exactly at a level -- */
 
 static void connect_table(hwsim_device *device, const double *volts, size_t length) {
   const hwsim_signal signal = {
@@ -304,7 +297,7 @@ static void channels_that_cross_together_come_in_their_order(void) {
   end(subscription, device);
 }
 
-/* ------------------------------------------------------------------------- beginning and ending */
+/* ---------------------------------------------------------------------- beginning and ending -- */
 
 static void a_threshold_taken_away_says_nothing(void) {
   hwsim_device *device = open_device(MANUAL);
@@ -429,8 +422,7 @@ static void a_disconnect_stops_comparators_and_a_reconnect_restarts_them(void) {
   end(subscription, device);
 }
 
-/* ---------------------------------------------------------------------------------- far and wide
- */
+/* ------------------------------------------------------------------------------ far and wide -- */
 
 static void a_crossing_far_away_is_found(void) {
   enum { FAR = 300000 };

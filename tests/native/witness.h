@@ -167,4 +167,14 @@ static inline void witness_end(witness *self) {
   witness_destroy(self);
 }
 
+static inline void witness_finish(witness *self, hwsim_device *device) {
+  witness_end(self);
+  hwsim_device_free(device);
+}
+
+static inline void check_triggers(const witness *self, size_t from, size_t count) {
+  for (size_t i = from; i < from + count; i++)
+    CHECK_EVENT(self->events[i], TRIGGER, 0, i, 0, 0, (double)i);
+}
+
 #endif
