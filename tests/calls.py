@@ -1,4 +1,7 @@
-"""Every public call on a device, for the tests that check one promise for all of them."""
+"""A call of each operation on a device, for the tests that check one promise for all of them.
+
+Which of them wait, use the bus and take options follows from the table of operations.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,13 @@ from typing import Any
 
 import hwsim
 from hwsim import firmware
+from operations import operations
 
-# Each waits for the bus, or for what never comes on a device at power-on.
-BLOCKING: dict[str, Callable[..., object]] = {
+IMAGE = firmware.build_image(0x00020000, bytes(5000))
+
+# By the operation's name, or one of the aliases. What waits for something other than the bus waits
+# for what never comes on a device at power-on.
+CALLS: dict[str, Callable[..., object]] = {
     "read_register": lambda d, **options: d.read_register(0x40, **options),
     "write_register": lambda d, **options: d.write_register(0x40, 1, **options),
     "__getitem__": lambda d: d[0x40],
@@ -24,30 +31,8 @@ BLOCKING: dict[str, Callable[..., object]] = {
     "reset": lambda d, **options: d.reset(**options),
     "trigger": lambda d, **options: d.trigger(1.0, **options),
     "wait_pending": lambda d, **options: d.wait_pending(99, **options),
-}
-# The name of the operation in errors, where it is not that of the call.
-OPERATION = {
-    "__getitem__": "read_register",
-    "__setitem__": "write_register",
-    "Register.read": "read_register",
-    "Register.write": "write_register",
-    "events": "subscribe",
-    "on_event": "subscribe",
-    "timer=": "timer",
-}
-# Those that take timeout= and cancel=.
-WITH_OPTIONS = [name for name in BLOCKING if name not in ("__getitem__", "__setitem__")]
-# Operations on the bus that end by themselves.
-ON_BUS = [name for name in BLOCKING if name not in ("wait_register", "wait_pending")]
-
-# Those that work for long, with many operations on the bus or none; they take options as well.
-IMAGE = firmware.build_image(0x00020000, bytes(5000))
-LONG: dict[str, Callable[..., object]] = {
     "calibrate": lambda d, **options: d.calibrate(0, samples=2**18, **options),
     "program_firmware": lambda d, **options: d.program_firmware(IMAGE, **options),
-}
-
-IMMEDIATE: dict[str, Callable[[hwsim.Device], object]] = {
     "advance": lambda d: d.advance(0),  # of a manual clock
     "cancel": lambda d: d.cancel(),
     "clear_calibration": lambda d: d.clear_calibration(0),
@@ -69,6 +54,41 @@ IMMEDIATE: dict[str, Callable[[hwsim.Device], object]] = {
     "transactions": lambda d: d.transactions,
     "pending": lambda d: d.pending,
 }
+ALIASES = {
+    "__getitem__": "read_register",
+    "__setitem__": "write_register",
+    "Register.read": "read_register",
+    "Register.write": "write_register",
+    "events": "subscribe",
+    "on_event": "subscribe",
+    "signal": "get_signal",
+    "timer=": "timer",
+    "timeout=": "timeout",
+}
+# The operations of a stream and of a subscription that wait: for a sample or an event to come.
+PARTS: dict[str, Callable[..., object]] = {
+    "read": lambda d, **options: d.stream(0.001).read(1, **options),
+    "next": lambda d, **options: d.events().read(**options),
+}
+
+TABLE = {op.name: op for op in operations() if op.noun == "device"}
+OPERATION = {call: TABLE[ALIASES.get(call, call)] for call in CALLS}
+# Those that work for long, with many operations on the bus or none; they take progress= as well.
+LONG = {
+    call: function
+    for call, function in CALLS.items()
+    if OPERATION[call].waits == "computes" or call == "program_firmware"
+}
+BLOCKING = {
+    call: function
+    for call, function in CALLS.items()
+    if OPERATION[call].waits == "when blocking" and call not in LONG
+}
+# Those that take timeout= and cancel=: all but the subscripts.
+WITH_OPTIONS = [call for call in BLOCKING if not call.startswith("__")]
+# Those that end by themselves when they have been on the bus.
+ON_BUS = [call for call in BLOCKING if OPERATION[call].bytes and call != "wait_register"]
+
 # What needs nothing of the device but its settings; is_open and close never fail.
 SETTINGS = [
     "name", "uri", "latency", "jitter", "bandwidth", "channels", "seed", "clock", "rate",
@@ -78,8 +98,6 @@ WORK_AFTER_CLOSE = {
     "clear_faults", "firmware_version", "signal", "timeout", "timeout=", "timer", "now",
     "transactions", "pending",
 }  # fmt: skip
-
-CALLS: dict[str, Callable[..., object]] = {**BLOCKING, **LONG, **IMMEDIATE}
 
 
 def public_names() -> set[str]:

@@ -111,7 +111,7 @@ def test_use_after_close_raises_device_closed(call: str, open_device: OpenDevice
     with pytest.raises(DeviceClosed) as caught:
         CALLS[call](device)
     assert caught.value.device == device.name
-    assert caught.value.operation == OPERATION.get(call, call)
+    assert caught.value.operation == OPERATION[call].name
 
 
 @pytest.mark.parametrize("call", sorted(WORK_AFTER_CLOSE))

@@ -17,7 +17,7 @@ from typing import NamedTuple, get_args
 import pytest
 
 import hwsim
-from calls import IMAGE, ON_BUS
+from calls import BLOCKING, IMAGE, ON_BUS
 from conftest import OpenDevice
 from events import MANUAL, VIRTUAL, repeat, sequences, there
 from hwsim import Event
@@ -173,8 +173,6 @@ def test_event_happens_when_its_operation_takes_effect(open_device: OpenDevice) 
 def test_operation_that_fails_causes_no_event_but_of_its_fault(
     kind: FaultKind, call: str, open_device: OpenDevice
 ) -> None:
-    from calls import BLOCKING
-
     device = open_device("latency=1ms&clock=virtual&timeout=1s")
     device[0x48] = 5  # a reset would change it
     events = device.events()
