@@ -25,13 +25,13 @@ import pytest
 import hwsim
 
 T = TypeVar("T")
-LIMIT = 60.0  # seconds until something is taken to hang; generous, for loaded machines
+LIMIT = 60.0  # seconds after which something is taken to hang; generous, for loaded machines
 TESTS = Path(__file__).parent
 GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 pytest_plugins = ["callbacks"]  # its fixtures
 needs_gil = pytest.mark.skipif(not GIL, reason="this CPython has no GIL that could be held")
 
-# A shell starts what runs in its background with SIGINT ignored, and scripts would inherit that.
+# A shell starts background jobs with SIGINT ignored, and scripts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

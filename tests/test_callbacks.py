@@ -42,7 +42,7 @@ def test_callback_gets_every_event_in_order(open_device: OpenDevice) -> None:
 
 
 def test_callbacks_run_one_at_a_time_on_one_thread(open_device: OpenDevice) -> None:
-    """For all devices of the process; it is none of the program's own."""
+    """The same one for all devices of the process, and none of the program's own."""
     running, threads = threading.Lock(), set()
 
     def act(event: Event) -> None:
@@ -60,7 +60,7 @@ def test_callbacks_run_one_at_a_time_on_one_thread(open_device: OpenDevice) -> N
 
 
 def test_thread_keeps_its_python_state(open_device: OpenDevice) -> None:
-    """What is local to the thread is still there the next time: it attaches once."""
+    """What is local to the thread is still there at the next call: it attaches to Python once."""
     local, variable = threading.local(), contextvars.ContextVar("variable", default="nobody's")
     variable.set("the main thread's")
     seen: list[tuple[threading.Thread, int, str]] = []
@@ -88,11 +88,11 @@ def test_thread_keeps_its_python_state(open_device: OpenDevice) -> None:
 
 @needs_gil
 def test_gil_is_taken_once_for_a_batch(open_device: OpenDevice, held_up: HeldUp) -> None:
-    """Another thread is after it all the time, and would come in between.
+    """Another thread asks for it all the time, and would get in between.
 
     The callback is a builtin: no bytecode runs that would give it up by itself.
     """
-    seen: list[Any] = []  # events, and None of the other thread
+    seen: list[Any] = []  # events, and None from the other thread
     stop = threading.Event()
 
     def disturb() -> None:
@@ -118,7 +118,7 @@ def test_gil_is_taken_once_for_a_batch(open_device: OpenDevice, held_up: HeldUp)
         stop.set()
     disturber.result(LIMIT)
     first = next(i for i, event in enumerate(seen) if event)
-    assert first > 0, "it was after it before"
+    assert first > 0, "it asked for it before"
     batch = seen[first : first + 200]
     assert [event and event.sequence for event in batch] == list(range(200))
 
@@ -133,7 +133,7 @@ def test_subscription_that_never_catches_up_does_not_keep_others_waiting(
 
 
 class Appender:
-    """Something whose method, or that itself, is called."""
+    """Can be called itself, and has a method that can."""
 
     def __init__(self, found: list[Event]) -> None:
         self.found = found
@@ -196,7 +196,7 @@ def test_coroutine_gets_events_through_call_soon_threadsafe(open_device: OpenDev
 
 @pytest.mark.parametrize("clock", ["real", "10x", "virtual", "manual"])
 def test_ticks_reach_a_callback_on_every_clock(clock: str, open_device: OpenDevice) -> None:
-    """Where the time does not go on by itself, with the operations that move it."""
+    """Where time does not pass by itself, the operations that move it deliver them."""
     device, received = open_device(f"latency=2ms&clock={clock}&timer=1ms"), Received()
     device.on_event(received, kinds=["timer"])
     if clock == "virtual":
@@ -230,7 +230,7 @@ def test_slow_callback_sees_exactly_what_it_lost(open_device: OpenDevice, held_u
 
 
 def test_busy_callback_sees_exactly_what_it_lost(open_device: OpenDevice) -> None:
-    """Whatever the threads do meanwhile: received and lost make up all, in order."""
+    """Whatever other threads do: each event is received, in order, or counted as lost."""
     device = open_device("latency=0s&timeout=inf&timer=20us")
     received = Received(lambda event: sum(range(100)))
     subscription = device.on_event(received, queue=3)

@@ -38,7 +38,7 @@ raised = pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).
 def test_exception_goes_to_unraisablehook(
     error: BaseException, open_device: OpenDevice, unraisable: queue.SimpleQueue[Any]
 ) -> None:
-    """Each of them, with its traceback; the subscription goes on."""
+    """Each one, with its traceback; the subscription goes on."""
     device, received = open_device(MANUAL), raise_at(error, 0, 1, 3)
     subscription = device.on_event(received)
     for n in range(5):
@@ -112,7 +112,7 @@ def test_exception_of_the_hook_does_no_harm(
 
 @pytest.fixture
 def defer(open_device: OpenDevice) -> Callable[..., Received]:
-    """Lets a callback raise for ticks, with ``on_error="raise"``; it is done at the return."""
+    """Makes a callback raise at ticks, with ``on_error="raise"``; returns when it has."""
 
     def defer(error: BaseException, *at: float) -> Received:
         received = raise_at(error, *at)
@@ -132,7 +132,7 @@ Defer = Callable[..., Received]
 def test_exception_is_raised_by_the_next_call_that_can_block(
     call: str, open_device: OpenDevice, defer: Defer
 ) -> None:
-    """Of any device. It does nothing else, and the one after it is as if nothing had been."""
+    """On any device. The call does nothing else, and the next one works as usual."""
     device, mine = open_device(VIRTUAL), LookupError("mine")
     defer(mine, 1)
     with pytest.raises(LookupError) as caught:
@@ -179,7 +179,7 @@ def test_exception_is_raised_by_readers_and_leaves_them_their_data(
 
 
 def test_calls_that_cannot_block_do_not_raise_it(open_device: OpenDevice, defer: Defer) -> None:
-    """Among them those that clean up."""
+    """They include those that clean up."""
     device, other = open_device(MANUAL), open_device()
     events = device.events()
     defer(LookupError("mine"), 1)
@@ -246,7 +246,7 @@ def test_second_exception_meanwhile_is_unraisable(
 
 
 def test_callback_may_be_the_one_that_raises_it(open_device: OpenDevice) -> None:
-    """Its calls are calls as well."""
+    """Its own calls are calls like any other."""
     mine = LookupError("mine")
     seen: list[BaseException] = []
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 def test_device_without_a_reference_is_closed_and_gone(
     running: bool, open_device: OpenDevice, name: str, held_up: HeldUp, flush: Flush
 ) -> None:
-    """With its subscriptions, also while their callback is about to run."""
+    """So are its subscriptions, even while their callback is about to run."""
     received = Received()
     with held_up() if running else contextlib.nullcontext():
         device = hwsim.open(f"hwsim://{name}?{TICKS}")
@@ -102,7 +102,7 @@ def test_cycle_can_go_while_its_callback_runs(name: str, flush: Flush) -> None:
 
 
 def test_dropped_subscription_goes_on(open_device: OpenDevice) -> None:
-    """The device keeps it; and its callback."""
+    """The device keeps it and its callback."""
     device, found = open_device(TICKS), queue.SimpleQueue[float]()
     device.on_event(lambda event: found.put(event.value))
     gc.collect()
@@ -157,7 +157,7 @@ def test_callback_is_let_go_with_its_subscription(how: str, name: str, flush: Fl
 
 
 def test_references_are_balanced(open_device: OpenDevice, flush: Flush) -> None:
-    """Of whatever passes through native code."""
+    """Those to everything that passes through native code."""
     device, received, failing = open_device(TICKS), Received(), raise_at(error := LookupError(), 1)
     handled: list[BaseException] = []
     handler = handled.append
@@ -248,7 +248,7 @@ CYCLES = {
         policy = ("raise", errors.put, "unraisable")[n % 3]
         with kept.on_event(fail, on_error=policy), kept.on_event(callback):
             kept.trigger(1)
-            called.get(timeout=50)  # so what `fail` raised is where it belongs
+            called.get(timeout=50)  # then `fail` has raised before it
             try:
                 kept.read_register(0x40)
             except LookupError as error:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 def test_callback_closes_its_subscription_and_gets_nothing_more(
     open_device: OpenDevice, held_up: HeldUp, flush: Flush
 ) -> None:
-    """Also not of what is in the same batch."""
+    """Not even the rest of the same batch."""
     device, received = open_device(TICKS), Received()
     subscription = device.on_event(received)
     received.act = lambda event: subscription.close() if event.value == 3 else None
@@ -60,7 +60,7 @@ def test_another_thread_closes_it_in_the_middle_of_a_batch(
 
 
 def test_no_callback_begins_after_close(open_device: OpenDevice, flush: Flush) -> None:
-    """Whenever it comes, also while the thread waits for the GIL."""
+    """Even if the thread waits for the GIL at that moment."""
     device = open_device("latency=0s&timeout=inf")
     late: list[Event] = []
 
@@ -79,7 +79,7 @@ def test_no_callback_begins_after_close(open_device: OpenDevice, flush: Flush) -
 
 
 def test_callback_closes_its_device(open_device: OpenDevice, held_up: HeldUp, flush: Flush) -> None:
-    """What waits on it ends; what had happened before is still delivered."""
+    """Operations that wait on it end; what happened before is still delivered."""
     device = open_device(TICKS)
     received = Received(lambda event: device.close())
     subscription = device.on_event(received)
@@ -117,7 +117,7 @@ def test_callback_reopens_the_same_name(open_device: OpenDevice, name: str) -> N
 
 
 def test_callback_makes_new_subscriptions(open_device: OpenDevice, flush: Flush) -> None:
-    """Each event makes one more; each of them gets what comes after it."""
+    """One more for each event; each of them gets what comes after it."""
     device = open_device(MANUAL)
     found: list[tuple[int, float]] = []
     made: list[hwsim.Subscription] = []
@@ -141,7 +141,7 @@ def test_callback_makes_new_subscriptions(open_device: OpenDevice, flush: Flush)
 
 
 def test_callbacks_make_and_close_each_other(open_device: OpenDevice) -> None:
-    """A chain on the thread itself: each causes the event of the next one."""
+    """A chain on the callbacks' own thread: each causes the event for the next."""
     device, done = open_device("latency=0s&timeout=inf"), threading.Event()
 
     def link(n: int) -> None:
@@ -165,7 +165,7 @@ def test_callbacks_make_and_close_each_other(open_device: OpenDevice) -> None:
 def test_callback_uses_its_own_device(
     clock: str, overflow: hwsim.events.Overflow, open_device: OpenDevice
 ) -> None:
-    """All that the device can do; what it causes with that comes to it afterwards."""
+    """For everything that a device can do; the events that it causes come to it afterwards."""
     device, errors = open_device(f"latency=10us&clock={clock}&rate=1kHz"), []
 
     def act(event: Event) -> None:
@@ -197,7 +197,7 @@ def test_callback_uses_its_own_device(
 
 
 def test_callback_that_would_wait_for_itself_times_out(open_device: OpenDevice) -> None:
-    """There is room only when it has returned; the operation has had no effect."""
+    """There is no room before it returns; the operation has no effect."""
     device = open_device("latency=0s&clock=virtual&timeout=1s")
     results: queue.SimpleQueue[object] = queue.SimpleQueue()
 
@@ -226,7 +226,7 @@ def test_callback_that_would_wait_for_itself_times_out(open_device: OpenDevice) 
 def test_callback_that_waits_can_be_ended(
     how: str, error: type[Exception], open_device: OpenDevice
 ) -> None:
-    """As any call; the callbacks of others come after it."""
+    """Like any call; the callbacks of other subscriptions come after it."""
     ended: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
     device, token = open_device(MANUAL), hwsim.CancelToken()
     received, other = Received(), open_device()
@@ -287,12 +287,12 @@ LOCK = """
     ids=["close", "close-device", "both", "drop", "threads", "anew", "look"],
 )  # fmt: skip
 def test_unsubscribing_with_the_lock_that_the_callback_wants(action: str, more: int) -> None:
-    """Never waits for the callback, which therefore runs on; nothing deadlocks."""
+    """It never waits for the callback, so nothing deadlocks."""
     assert run_script(LOCK.format(action=action)).check() == f"{more}\n"
 
 
 def test_ten_thousand_subscriptions_in_eight_threads() -> None:
-    """While events come in between: every one of them is called by, or freed with, its own."""
+    """With events in between: each subscription calls its own callback, and all are freed."""
     output = run_script("""
         import gc, threading
         import hwsim

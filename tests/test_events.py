@@ -34,7 +34,7 @@ def fail(device: hwsim.Device, kind: FaultKind) -> None:
 
 
 def lag(device: hwsim.Device) -> None:
-    """A stream's reader that comes seven samples too late."""
+    """A stream is read seven samples too late."""
     stream = device.stream(1000, buffer=10, overrun="skip")
     device.advance(0.017)
     assert stream.read(10).lost == 7
@@ -58,7 +58,7 @@ def cross(device: hwsim.Device) -> None:
 
 
 class Cause(NamedTuple):
-    """What causes one event of a kind, on a manual clock; and that event."""
+    """What causes one event of a kind on a manual clock, and that event."""
 
     act: Callable[[hwsim.Device], object]
     expected: Event
@@ -116,7 +116,7 @@ def test_subscription_gets_only_the_kinds_asked_for(
 
 @pytest.mark.parametrize("act", ["write_register", "write_block", "update_register", "reset"])
 def test_each_register_that_changes_is_an_event(act: str, open_device: OpenDevice) -> None:
-    """And only those: a write of what is there already changes nothing."""
+    """Only those: writing the value that is already there changes nothing."""
     device = open_device("latency=0s")
     device.write_block(0x40, [1, 2, 3, 4])
     events = device.events(kinds=["register"])
@@ -139,7 +139,7 @@ def test_each_register_that_changes_is_an_event(act: str, open_device: OpenDevic
 
 @pytest.mark.parametrize("kind", get_args(FaultKind))
 def test_operation_that_a_fault_hits_is_an_event(kind: FaultKind, open_device: OpenDevice) -> None:
-    """Its number, and that of the operation; whether it fails or not."""
+    """With the fault's number and the operation's, whether the operation fails or not."""
     if kind in ("stuck", "reconnect"):
         pytest.skip("falsifies what is read, or ends another fault: hits no operation")
     device = open_device(VIRTUAL)

@@ -1,4 +1,4 @@
-"""Wrong arguments of what has to do with events are named, and those that are right all work."""
+"""Arguments of subscriptions, timers and thresholds: wrong ones are named, right ones all work."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ WRONG: dict[str, tuple[Callable[[hwsim.Device], object], type[Exception], str]] 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_argument_is_named(wrong: str, open_device: OpenDevice) -> None:
-    """With its value, and what would be allowed; nothing has happened."""
+    """With its value and what would be allowed; nothing has happened."""
     act, error, message = WRONG[wrong]
     device = open_device()
     with pytest.raises(error, match=message):

@@ -16,7 +16,7 @@ from hwsim.errors import DeviceClosed, DeviceDisconnected, DeviceTimeout, Operat
 
 
 def test_ticks_wait_for_room_and_all_come(open_device: OpenDevice) -> None:
-    """With the times at which they were due."""
+    """Each with the time at which it was due."""
     device = open_device(MANUAL + "&timer=1s")
     events = device.events(queue=QUEUE, overflow="wait")
     device.advance(100)
@@ -29,7 +29,7 @@ def test_ticks_wait_for_room_and_all_come(open_device: OpenDevice) -> None:
 
 
 def test_operation_waits_for_room(open_device: OpenDevice) -> None:
-    """It holds the bus: what comes behind it on the device waits as well."""
+    """It keeps the bus: the operations behind it wait as well."""
     device = open_device(MANUAL)
     events = device.events(kinds=["trigger"], queue=2, overflow="wait")
     device.trigger(0)
@@ -68,7 +68,7 @@ def test_operation_that_causes_no_such_event_does_not_wait(open_device: OpenDevi
 def test_operation_that_waits_for_room_can_be_stopped(
     how: str, error: type[Exception], open_device: OpenDevice
 ) -> None:
-    """It has had no effect then: it is no event."""
+    """Then it has had no effect, and there is no event of it."""
     device, token = open_device(MANUAL), hwsim.CancelToken()
     events = device.events(kinds=["trigger"], queue=1, overflow="wait")
     device.trigger(0)

@@ -32,7 +32,7 @@ def test_full_queue_loses_the_oldest_and_counts_them(open_device: OpenDevice) ->
 
 
 def test_loss_is_reported_where_it_happened(open_device: OpenDevice) -> None:
-    """After some have been read, and more than once."""
+    """Also after some have been read, and more than once."""
     device = open_device()
     events = device.events(queue=3)
     found: list[Event] = []
@@ -53,7 +53,7 @@ def test_loss_is_reported_where_it_happened(open_device: OpenDevice) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, QUEUE, QUEUE + 1, 1000, 10**9])
 def test_ticks_of_any_number_are_counted_exactly(count: int, open_device: OpenDevice) -> None:
-    """However long nobody looked."""
+    """However long the queue was not read."""
     device = open_device(MANUAL + "&timer=1ms")
     events = device.events(queue=QUEUE)
     device.advance(count / 1000)
@@ -66,7 +66,7 @@ def test_ticks_of_any_number_are_counted_exactly(count: int, open_device: OpenDe
 
 
 def test_fault_lost_loses_the_events_of_its_operation(open_device: OpenDevice) -> None:
-    """It takes effect; its events do not come, and are counted."""
+    """The operation takes effect; its events do not arrive, but are counted."""
     device = open_device()
     events = device.events()
     device.trigger(0)
@@ -91,7 +91,7 @@ def test_fault_lost_from_the_resource_string(open_device: OpenDevice) -> None:
 
 
 class Model:
-    """What a subscription of triggers and ticks has to do, as a plain queue."""
+    """A plain queue that does what a subscription to triggers and ticks must do."""
 
     def __init__(self, queue: int) -> None:
         self.queue: deque[tuple[int, EventKind, float]] = deque(maxlen=queue)

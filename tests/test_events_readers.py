@@ -31,7 +31,7 @@ def test_read_takes_the_oldest_that_are_there(open_device: OpenDevice) -> None:
 
 
 def test_iteration_waits_for_the_next_event(open_device: OpenDevice) -> None:
-    """On a virtual clock: it jumps there."""
+    """A virtual clock jumps to it."""
     device = open_device("latency=0s&clock=virtual&timer=250ms")
     events = device.events(kinds=["timer"])
     for n, event in enumerate(itertools.islice(events, 1000)):
@@ -40,7 +40,7 @@ def test_iteration_waits_for_the_next_event(open_device: OpenDevice) -> None:
 
 
 def test_reader_is_woken_by_the_event(open_device: OpenDevice) -> None:
-    """Round after round, each side at its own pace: no wake-up may be lost."""
+    """Over many rounds, each side at its own pace: no wake-up may be lost."""
     there_device, back_device = open_device("latency=0s&timeout=inf"), open_device()
     there_events, back_events = (
         device.events(timeout=math.inf) for device in (there_device, back_device)
@@ -132,7 +132,7 @@ def test_token_cancels_a_reader(how: str, open_device: OpenDevice) -> None:
 
 
 def test_cancelled_reader_leaves_the_events_to_others(open_device: OpenDevice) -> None:
-    """Whoever is cancelled, at whatever moment: no event is lost with it."""
+    """No event is lost, whenever the reader is cancelled."""
     device = open_device("latency=0s&timeout=inf")
     events = device.events()
     for _ in range(50):
@@ -169,7 +169,7 @@ def test_cancel_of_the_device_cancels_readers(open_device: OpenDevice) -> None:
 
 
 def test_readers_take_turns(open_device: OpenDevice) -> None:
-    """Each event comes to one of them; what each sees is in order."""
+    """Each event goes to one of them; what each sees is in order."""
     device = open_device("latency=0s&timeout=inf")
     events = device.events(queue=64, overflow="wait")
 
@@ -240,7 +240,7 @@ def test_with_closes_it_whatever_happens(open_device: OpenDevice) -> None:
 
 @pytest.mark.parametrize("timeout", [math.inf, None])
 def test_close_wakes_whoever_waits(timeout: float | None, open_device: OpenDevice) -> None:
-    """In whatever moment it comes; the device and other subscriptions go on."""
+    """At any moment; the device and other subscriptions go on."""
     device = open_device("latency=0s&timeout=inf")
     kept = device.events()
     for n in range(30):
@@ -289,7 +289,7 @@ def test_ticks_held_back_can_be_read_after_the_device_closed(open_device: OpenDe
 
 
 def test_subscription_outlives_its_device_object(open_device: OpenDevice, name: str) -> None:
-    """As a stream does: iterating over it is all the use one may have for the device."""
+    """As a stream does: a program may need the device for nothing but this iteration."""
     events = hwsim.open(f"hwsim://{name}?latency=0s&clock=virtual&timer=1s").events()
     gc.collect()
     assert [event.time_s for event in itertools.islice(events, 3)] == [1, 2, 3]
@@ -299,7 +299,7 @@ def test_subscription_outlives_its_device_object(open_device: OpenDevice, name: 
 
 
 def test_dropped_iterator_is_gone(open_device: OpenDevice) -> None:
-    """Nobody could read it any more; such as that of a loop that was left."""
+    """Such as that of a loop that was left: nothing could read it any more."""
     device = open_device("latency=0s&clock=virtual&timer=1s")
     alive: list[weakref.ref[hwsim.Subscription]] = []
     for _ in range(5):

@@ -28,7 +28,7 @@ WRAPS = [0, 2**15 - 5, 2**31 - 5, 2**32 - 5, 2**32 + 2**31 - 5, 2**53 - 5, 2**62
 
 @pytest.mark.parametrize("first_index", WRAPS)
 def test_blocks_follow_each_other_without_a_gap(first_index: int, open_device: OpenDevice) -> None:
-    """Over millions of samples, and over the wrap of every counter that an index passes."""
+    """Over millions of samples, and where any counter of the index wraps."""
     device = open_device(VIRTUAL)
     connect_ramp(device)
     index = first_index

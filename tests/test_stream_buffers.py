@@ -24,14 +24,14 @@ from streams import MANUAL, VIRTUAL, connect_ramp, ramp
 
 
 def waiting_read(device: hwsim.Device, stream: Stream, make: Callable[[], object]) -> Any:
-    """A thread that reads 100 samples into what ``make`` gives, and waits."""
+    """A thread that waits for 100 samples, to read them into what ``make`` returns."""
     future = in_thread(lambda: stream.read_into(make()))
     device.wait_pending(1, timeout=math.inf)
     return future
 
 
 def test_buffer_cannot_be_resized_during_a_read(open_device: OpenDevice) -> None:
-    """Neither of these types may move its memory meanwhile; afterwards they may again."""
+    """None of these types may move its memory during the read; afterwards it may again."""
     device = open_device(MANUAL)
     connect_ramp(device)
     stream = device.stream(1000)

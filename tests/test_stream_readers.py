@@ -54,7 +54,7 @@ def test_reader_that_is_stopped_gives_its_place_to_the_next(open_device: OpenDev
 
 
 def test_next_reader_ends_by_itself(open_device: OpenDevice) -> None:
-    """On a clock that goes by itself, when the reader before it has got its samples."""
+    """On a real clock, once the reader before it has got its samples."""
     device = open_device("latency=0s&timeout=inf")
     stream = device.stream(1000)
     first = in_thread(lambda: stream.read(100))
@@ -103,7 +103,7 @@ def test_streams_of_a_device_are_independent(open_device: OpenDevice) -> None:
 
 @pytest.mark.parametrize("overrun", POLICIES)
 def test_interrupted_wait_loses_nothing(overrun: str) -> None:
-    """On the main thread; another one says when it waits."""
+    """The wait is on the main thread; another thread says when it has begun."""
     script = """
         import math, sys, threading, hwsim
         device = hwsim.open("hwsim://x?latency=0s&timeout=inf")
@@ -130,7 +130,7 @@ def test_interrupted_wait_loses_nothing(overrun: str) -> None:
 
 
 def test_interrupted_generation_loses_nothing() -> None:
-    """A virtual clock: the samples are due at once, and the read is busy making them."""
+    """On a virtual clock the samples are due at once, and the read is busy making them."""
     script = """
         import signal, numpy as np, hwsim
         device = hwsim.open("hwsim://x?latency=0s&clock=virtual")

@@ -80,7 +80,7 @@ def test_default_timeout_begins_when_the_samples_behind_a_gap_are_due(
 
 
 def test_default_timeout_waits_for_those_before(open_device: OpenDevice) -> None:
-    """Their samples come first."""
+    """The samples of earlier reads come first."""
     device = open_device("latency=0s&clock=manual&timeout=1s")
     stream = device.stream(1000)
     first = in_thread(lambda: stream.read(5000))
@@ -196,7 +196,7 @@ def test_full_buffer_is_no_overrun(policy: Policy, open_device: OpenDevice) -> N
 
 
 def test_what_is_waited_for_is_not_lost(open_device: OpenDevice) -> None:
-    """Also if it is far more than the buffer holds, and comes all at once."""
+    """Even if it is far more than the buffer holds, and comes all at once."""
     device = open_device(MANUAL)
     connect_ramp(device)
     stream = device.stream(1000, buffer=5)

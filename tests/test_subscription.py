@@ -100,7 +100,7 @@ def test_closed_device_refuses(call: str, open_device: OpenDevice) -> None:
 
 
 def test_subscription_keeps_its_device_in_no_cycle(open_device: OpenDevice, name: str) -> None:
-    """Neither needs the garbage collector."""
+    """Neither of them needs the garbage collector."""
     gc.collect()
     gc.disable()
     try:
@@ -124,7 +124,7 @@ def test_many_subscriptions_all_get_everything(open_device: OpenDevice) -> None:
 
 
 def test_subscriptions_come_and_go_while_events_happen(open_device: OpenDevice) -> None:
-    """In many threads; each sees an unbroken sequence of ticks."""
+    """On many threads; each sees an unbroken sequence of ticks."""
     device = open_device("latency=0s&timer=10us&timeout=inf")
 
     def work(i: int) -> None:

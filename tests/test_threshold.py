@@ -17,7 +17,7 @@ from hwsim.errors import StateError
 
 
 def crossings(codes: list[float], level: float, hysteresis: float) -> list[tuple[int, float]]:
-    """What a comparator has to find: number and volts of the samples that change its output."""
+    """What a comparator must find: index and volts of each sample that changes its output."""
     high = codes[0] >= level
     found = []
     for n, volts in enumerate(codes):
@@ -37,7 +37,7 @@ def crossings(codes: list[float], level: float, hysteresis: float) -> list[tuple
 def test_threshold_finds_every_crossing(
     samples: list[int], level: int, hysteresis: int, steps: list[int], open_device: OpenDevice
 ) -> None:
-    """The very samples that a stream would have; however the time is split."""
+    """In exactly the samples that a stream would deliver, however the time is split."""
     with open_device(MANUAL + "&rate=1kHz&range=32V") as device:
         events = device.events(kinds=["threshold"])
         device.set_signal(1, np.array(samples), noise=0, loop=False)

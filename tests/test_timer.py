@@ -56,7 +56,7 @@ def test_timer_wakes_a_reader_that_waits_already(open_device: OpenDevice) -> Non
 
 
 def test_disconnected_device_does_not_tick(open_device: OpenDevice) -> None:
-    """Nor are its ticks missed later; the timer starts again when it is back."""
+    """Nor do those ticks count as lost; the timer starts again when the device is back."""
     device = open_device(MANUAL + "&timer=2s")
     events = device.events()
     device.advance(5)

@@ -25,7 +25,7 @@ typedef struct test {
   check_equal(__FILE__, __LINE__, #actual, (long long)(actual), (long long)(expected))
 #define CHECK_NEAR(actual, expected, tolerance)                                                    \
   check_near(__FILE__, __LINE__, #actual, (actual), (expected), (tolerance))
-/* A call that succeeds; a call that fails with this code and records it. */
+/* The call succeeds; the call fails with this code and records it. */
 #define CHECK_OK(call) check_code(__FILE__, __LINE__, #call, (call), HWSIM_OK)
 #define CHECK_FAILS(call, code) check_code(__FILE__, __LINE__, #call, (call), (code))
 /* The last error's message contains `part`. */
@@ -92,7 +92,7 @@ static inline int check_run(const test *tests, size_t count, int argc, char **ar
       wanted |= strcmp(tests[i].name, argv[j]) == 0;
     if (!wanted)
       continue;
-    printf("%s\n", tests[i].name); /* first: then the name of one that hangs is seen */
+    printf("%s\n", tests[i].name); /* before it runs, so that one that hangs can be named */
     fflush(stdout);
     tests[i].run();
   }

@@ -32,7 +32,7 @@ static inline hwsim_subscription *subscribe(hwsim_device *device, uint32_t kinds
   return subscribe_with(device, config);
 }
 
-/* Its full queue holds back what happens. */
+/* When its queue is full, what causes more events waits for room. */
 static inline hwsim_subscription *subscribe_waiting(hwsim_device *device, uint32_t kinds,
                                                     uint32_t queue) {
   hwsim_subscription_config config = {kinds, queue, HWSIM_OVERFLOW_WAIT, {0}};
@@ -44,7 +44,7 @@ static inline void end(hwsim_subscription *subscription, hwsim_device *device) {
   hwsim_device_free(device);
 }
 
-/* How many are there now, up to `capacity`; 0 when there is none. */
+/* Takes the events that are there now, up to `capacity`; returns how many. */
 static inline size_t take(hwsim_subscription *subscription, hwsim_event *events_out,
                           size_t capacity) {
   size_t count = 0;
@@ -56,7 +56,7 @@ static inline size_t take(hwsim_subscription *subscription, hwsim_event *events_
   return count;
 }
 
-/* One that is there already. */
+/* Takes an event that is already there. */
 static inline hwsim_event take_one(hwsim_subscription *subscription) {
   hwsim_event event;
   size_t count = 0;
@@ -65,7 +65,7 @@ static inline hwsim_event take_one(hwsim_subscription *subscription) {
   return event;
 }
 
-/* One that will come by itself, or from another thread. */
+/* Waits for an event that comes by itself or from another thread. */
 static inline hwsim_event await_one(hwsim_subscription *subscription) {
   hwsim_event event;
   size_t count = 0;
@@ -105,7 +105,7 @@ static inline void check_status_at(const char *file, int line, hwsim_subscriptio
 #define CHECK_STATUS(subscription, queued, delivered, lost)                                        \
   check_status_at(__FILE__, __LINE__, (subscription), (queued), (delivered), (lost))
 
-/* There is no event, and none has been lost on the way to here. */
+/* The queue is empty. */
 #define CHECK_NO_MORE(subscription)                                                                \
   do {                                                                                             \
     hwsim_event check_event_;                                                                      \

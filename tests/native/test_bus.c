@@ -15,7 +15,7 @@ static operation reader(hwsim_device *device, uint32_t address) {
   return (operation){.device = device, .run = run_read, .address = address, .call = &forever};
 }
 
-/* What a register holds, without time passing for anyone else: on an idle bus. */
+/* What a register holds; for an idle bus, so that nothing else is delayed. */
 static uint32_t look(hwsim_device *device, uint32_t address) {
   operation look = reader(device, address);
   operation_start(&look);
@@ -142,7 +142,7 @@ static void check_slot_comes_back(abortion how, int victim) {
   CHECK_EQUAL(operation_join(&all[victim]), how == BY_TOKEN ? HWSIM_ECANCELLED : HWSIM_ETIMEOUT);
   CHECK_EQUAL(pending(device), 2);
 
-  /* The first slot is used up to 4 ms when the first operation was aborted, else not at all. */
+  /* The bus is used for 4 ms if the first operation was aborted, otherwise not at all. */
   int64_t end = victim == 0 ? 14 * MS : 10 * MS;
   for (int i = 0; i < 3; i++) {
     if (i == victim)
@@ -229,8 +229,8 @@ static void a_negative_timeout_is_refused(void) {
 
 /* ------------------------------------------------------------------------------- determinism -- */
 
-/* A queue with timeouts, so that some move up. Who ended how, as letters: T timed out, w written,
- * else what a read gave. */
+/* A queue with timeouts, so that some move up. How each one ended, as a letter: T timed out, w
+ * written, else what a read gave. */
 static void run_queue(int64_t step_ns, char *letters_out) {
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=5ms&jitter=4ms&seed=11");
   static const int64_t limits_ms[] = {100, 7, 12, 9, 100, 21, 16, 100, 30, 26, 100, 30};
@@ -263,7 +263,7 @@ static void a_long_step_has_the_outcome_of_many_short_ones(void) {
   CHECK_TEXT(outcome, expected);
 }
 
-/* Errors, times and samples of one run, in hash form. */
+/* A hash of the errors, times and samples of one run. */
 static uint64_t fingerprint(const char *seed) {
   char uri[256];
   snprintf(

@@ -1,7 +1,7 @@
 /* Calibration: the same numbers every time, and an end at every checkpoint.
  *
  * Reports and polls are due every 20 and 50 ms. The tests replace the clock that the library reads
- * by one that can be made to jump, so that they are due at every checkpoint, and each is met. */
+ * by one that can be made to jump, so that they are due at every checkpoint. */
 #include "threads.h"
 
 #include <stdatomic.h>

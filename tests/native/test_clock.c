@@ -9,7 +9,8 @@ static int64_t monotonic(void) {
   return (int64_t)now.tv_sec * S + now.tv_nsec;
 }
 
-/* Device time between two looks at it lies between the real time inside and outside of them. */
+/* The device time between two readings is no less than the real time between them, and no more than
+ * the real time around them. */
 static void check_pace(const char *uri, double scale) {
   hwsim_device *device = open_device(uri);
   int64_t outer_start = monotonic(), start = now(device), inner_start = monotonic();

@@ -227,8 +227,8 @@ static void free_leaves_a_waiting_owner_alone(void) {
   hwsim_device_free(waiter.device);
 }
 
-/* The owner lets go while a call waits, and then the call ends: what the call still reads of the
- * device must be alive. Both happen in the hook that says that the wait begins. */
+/* The owner frees the device while a call waits, and then the call ends: what the call still reads
+ * of the device must be alive. Both happen in the hook that says that the wait begins. */
 static void end_and_free(void *user, int64_t expected_ns) {
   (void)expected_ns;
   advance(user, 3600 * S);

@@ -185,7 +185,7 @@ static hwsim_error program(hwsim_device *device, uint32_t version, size_t size) 
 static void new_firmware_is_told_when_it_runs(void) {
   hwsim_device *device = open_device("hwsim://flashed?clock=virtual&latency=1ms");
   hwsim_subscription *subscription = subscribe(device, ALL_KINDS, 10);
-  CHECK_FAILS(program(device, 0x20000, 10), HWSIM_EFIRMWARE); /* not whole: nothing happens */
+  CHECK_FAILS(program(device, 0x20000, 10), HWSIM_EFIRMWARE); /* incomplete: nothing happens */
   inject_at(device, HWSIM_FAULT_CRC, 1);
   CHECK_FAILS(program(device, 0x20000, 0), HWSIM_ECRC);
   CHECK_EVENT(take_one(subscription), FAULT, MS, 0, 0, HWSIM_FAULT_CRC, 1);
@@ -211,7 +211,7 @@ static void an_overrun_tells_how_many_samples_are_lost(void) {
     int16_t code;
     CHECK_OK(hwsim_stream_start(device, &config, &stream));
     advance(device, 100 * MS);
-    CHECK_NO_MORE(subscription); /* nobody has found it yet */
+    CHECK_NO_MORE(subscription); /* no reader has found it yet */
     hwsim_error error = hwsim_stream_read(stream, HWSIM_FORMAT_INT16, 1, NULL, &code, &block);
     CHECK_EQUAL(error, policy == HWSIM_OVERRUN_ERROR ? HWSIM_EOVERRUN : HWSIM_OK);
     CHECK_EQUAL(block.lost, 90);

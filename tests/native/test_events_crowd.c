@@ -106,7 +106,7 @@ static void open_listen_close(int index, void *shared) {
     visitor *guest = calloc(1, sizeof *guest);
     *guest = (visitor){.crowd = shared};
     const hwsim_subscription_config config = {
-        i % 3 ? ALL_KINDS : KIND(TRIGGER), /* ticks that wait could come faster than they go */
+        i % 3 ? ALL_KINDS : KIND(TRIGGER), /* ticks could outrun a queue that waits */
         8,
         i % 3 ? HWSIM_OVERFLOW_DROP : HWSIM_OVERFLOW_WAIT,
         {visitor_handle, visitor_release, guest}};

@@ -17,7 +17,7 @@ static int exit_status(pid_t child) {
   return WEXITSTATUS(status);
 }
 
-/* Of `child_runs`, run in a child process; its failed checks give 1. */
+/* Exit status of `child_runs`, run in a child process; its failed checks give 1. */
 static int in_a_child(void (*child_runs)(void *), void *argument) {
   pid_t child = fork();
   if (child == 0) {

@@ -1,4 +1,4 @@
-/* Events come in the order of their times, however the time passes and whoever looks. */
+/* Events come in the order of their times, however time passes and however often they are read. */
 #include "events.h"
 
 /* Operations end at 1.5, 3.0, ... ms, ticks come at 1, 2, ... ms; at the same time the tick is
@@ -55,9 +55,8 @@ static void each_subscription_has_its_own_numbers(void) {
   end(few, device);
 }
 
-/* A scenario with everything that follows from the time, at times that nothing else has: however
- * the time in between is cut into steps, and however often somebody looks, the events are the same.
- */
+/* A scenario with everything that depends on time, each at a time of its own: however the time in
+ * between is cut into steps, and however often the queue is read, the events are the same. */
 typedef struct history {
   hwsim_event events[20000];
   size_t count;

@@ -34,7 +34,7 @@ static void billions_of_ticks_can_wait(void) {
   end(subscription, device);
 }
 
-/* They are of the old timer and will not come any more: exactly those are lost. */
+/* The ticks of the old timer will not come any more: exactly those are lost. */
 static void a_timer_set_anew_loses_the_ticks_that_waited(void) {
   hwsim_device *device = open_device(MANUAL "&timer=1ms");
   hwsim_subscription *subscription = subscribe_waiting(device, KIND(TIMER), 2);
@@ -49,7 +49,7 @@ static void a_timer_set_anew_loses_the_ticks_that_waited(void) {
   end(subscription, device);
 }
 
-/* Those from before the disconnect happened to wait; those after it never were. */
+/* The ticks from before the disconnect wait; after it there were none. */
 static void a_disconnect_adds_no_ticks_to_those_that_wait(void) {
   hwsim_device *device = open_device(MANUAL "&timer=1ms");
   hwsim_subscription *subscription = subscribe_waiting(device, KIND(TIMER), 2);
@@ -131,7 +131,7 @@ static void stall_with(stalled *self, const char *uri, const hwsim_call *call) {
 
 static void stall(stalled *self) { stall_with(self, SLOW, &forever); }
 
-/* Those behind it have gone on from a time, in order, a millisecond each. Frees all. */
+/* The operations behind it have gone on from this time, in order, a millisecond each. Frees all. */
 static void check_the_rest(stalled *self, uint64_t sequence, int64_t from_ns) {
   advance(self->device, from_ns + 3 * MS - now(self->device));
   CHECK_EQUAL(operation_join(&self->write), HWSIM_OK);
@@ -481,7 +481,7 @@ static void flood_or_read(int index, void *shared) {
     uint32_t value = (uint32_t)event.value;
     CHECK_EQUAL(event.sequence, i);
     CHECK_EQUAL(event.lost, 0);
-    CHECK_EQUAL(value % FLOOD, next[value / FLOOD]++); /* each thread's in its order */
+    CHECK_EQUAL(value % FLOOD, next[value / FLOOD]++); /* in the order of its thread */
   }
 }
 

@@ -1,4 +1,4 @@
-/* The queue of a subscription: it keeps the newest events, and counts the ones that it loses. */
+/* The queue of a subscription: it keeps the newest events, and counts those that it loses. */
 #include "events.h"
 
 static void a_queue_of_one_keeps_the_newest(void) {

@@ -137,7 +137,7 @@ static void closing_the_subscription_drops_what_is_queued(void) {
   trigger(device, 6);
   CHECK_OK(hwsim_subscription_get_status(subscription, &status));
   CHECK(!status.open);
-  CHECK_STATUS(subscription, 0, 1, 2); /* who drops on request has lost nothing */
+  CHECK_STATUS(subscription, 0, 1, 2); /* what is dropped on request is not lost */
   CHECK_FAILS(hwsim_subscription_next(subscription, 1, NULL, &event, &count), HWSIM_ECLOSED);
   end(subscription, device);
 }
@@ -201,7 +201,7 @@ static void a_virtual_clock_jumps_to_the_next_event(void) {
   end(subscription, device);
 }
 
-/* Nothing will ever come by itself, but somebody else may act. */
+/* Nothing comes by itself, but another thread may act. */
 static void a_virtual_clock_waits_for_others(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=1ms");
   hwsim_subscription *subscription = subscribe(device, KIND(TRIGGER), 100);
@@ -213,7 +213,7 @@ static void a_virtual_clock_waits_for_others(void) {
   end(subscription, device);
 }
 
-/* Whenever it is read, a tick has the time it was due, and none is missing. */
+/* Whenever it is read, a tick has the time at which it was due, and none is missing. */
 static void check_real_ticks(const char *uri, int64_t period_ns) {
   hwsim_device *device = open_device(uri);
   hwsim_subscription *subscription = subscribe(device, KIND(TIMER), 1 << 20);

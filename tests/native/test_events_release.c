@@ -1,5 +1,5 @@
-/* The end of a handler: whoever closes or frees what it uses, from inside or while it runs, its
- * release() comes once, after its last call, and nobody waits for it. */
+/* The end of a handler: its subscription or its device is closed or freed, by itself or while it
+ * runs. release() is called once, after its last call, and closing never waits for it. */
 #include "witness.h"
 
 #include <stdatomic.h>
@@ -254,7 +254,7 @@ static void freeing_does_not_wait_for_a_handler(void) {
   witness_destroy(self);
 }
 
-/* Who has freed all can open it again, though a handler has not returned yet. */
+/* A name that has been freed can be opened again, although a handler has not returned yet. */
 static void the_timer_thread_is_no_owner(void) {
   hwsim_device *device = open_device(MANUAL);
   witness *self = witness_start(device, KIND(TRIGGER), NULL);

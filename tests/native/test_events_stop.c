@@ -87,7 +87,7 @@ static void *stop_thread(void *returned) {
   return NULL;
 }
 
-/* ... and tells whoever waits for the end that there will be none. */
+/* A stop that waits for the thread's end is told that there will be none. */
 static void a_new_subscription_ends_the_wait_of_a_stop(void) {
   hwsim_device *device = open_device(MANUAL);
   witness *self = witness_start(device, KIND(TRIGGER), NULL);

@@ -20,7 +20,7 @@ static void inject(hwsim_device *device, hwsim_fault fault) {
   CHECK_OK(hwsim_fault_inject(device, &fault));
 }
 
-/* A letter for each of `count` reads: '.' is success, others the first of the error's name. */
+/* A letter for each of `count` reads: '.' for success, otherwise the first of the error's name. */
 static const char *pattern(hwsim_device *device, int count) {
   static char letters[1024];
   for (int i = 0; i < count; i++) {

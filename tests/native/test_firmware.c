@@ -17,7 +17,7 @@ enum { OPERATIONS = 3 * 3 + 1, REPORTS = 5 };
 static const hwsim_firmware_options verified = {true, 3, false}, unverified = {false, 0, false},
                                     exclusive = {true, 3, true};
 
-/* Polls are due every 50 ms: with a clock that jumps, always. */
+/* Polls are due every 50 ms; with a clock that jumps they always are. */
 static atomic_llong jump_ns, jumped_ns; /* at each reading; so far */
 
 #ifdef __linux__
@@ -63,7 +63,7 @@ static hwsim_error program(hwsim_device *device, uint32_t version) {
   return program_as(device, version, &verified, NULL, NULL);
 }
 
-/* What runs; the register says the same. */
+/* The version that runs; the register says the same. */
 static uint32_t running(hwsim_device *device) {
   uint32_t version, value;
   CHECK_OK(hwsim_firmware_version(device, &version));

@@ -1,4 +1,4 @@
-/* Waiting until a register has a value: written by someone, or come with the time (UPTIME). */
+/* Waiting until a register has a value: it is written, or comes with time (UPTIME). */
 #include "threads.h"
 
 #define UPTIME HWSIM_REGISTER_UPTIME

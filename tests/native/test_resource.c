@@ -1,4 +1,4 @@
-/* Resource strings: what they set, and what they say when they cannot. */
+/* Resource strings: what they set, and what the error says when they are wrong. */
 #include "check.h"
 
 #include <locale.h>

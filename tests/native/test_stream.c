@@ -166,7 +166,7 @@ static void check_steps_agree(hwsim_device *device, hwsim_stream_config config,
   }
 }
 
-/* One by one it is scalar code, all at once it is vectors: every bit is the same. */
+/* Single samples are made by scalar code, many by vectors: every bit is the same. */
 static void any_split_of_reads_gives_the_same_samples(void) {
   static const double table[] = {0.1, -0.7, 0.35, 0.001, -0.2};
   hwsim_device *device = open_device(VIRTUAL "&rate=1MHz");
@@ -366,13 +366,13 @@ static void a_reader_that_is_stopped_gives_its_place_to_the_next(void) {
   end(stream, device);
 }
 
-/* On a clock that goes by itself: its thread must learn that it is first now, and for how long. */
+/* On a real clock its thread must learn that it is first now, and how long it has to wait. */
 static void the_next_reader_ends_by_itself(void) {
   hwsim_device *device = open_ramp("hwsim://d?latency=0s");
   hwsim_stream *stream = start(device);
   reading first, second;
   reading_start(&first, device, stream, 100, &forever);
-  /* While the first waits, on all but slow machines: the clock goes by itself. */
+  /* While the first waits, on all but slow machines: the clock is real. */
   reading_prepare(&second, device, stream, 50, &forever);
   operation_launch(&second.base);
   reading_end(&first, HWSIM_OK, 0, 100);
@@ -514,7 +514,7 @@ static void a_fault_loses_nothing(void) {
     hwsim_block block, before = read_ramp(stream, 10);
     CHECK_OK(hwsim_fault_init((hwsim_fault_kind)kind, &fault));
     if (kind == HWSIM_FAULT_DISCONNECT)
-      kind = HWSIM_FAULT_SPIKE; /* those between are no failures of one operation */
+      kind = HWSIM_FAULT_SPIKE; /* those in between do not fail an operation */
     else {
       CHECK_OK(hwsim_fault_inject(device, &fault));
       CHECK(hwsim_stream_read(stream, HWSIM_FORMAT_INT16, 10, NULL, codes, &block) != HWSIM_OK);
@@ -661,7 +661,7 @@ static void an_interrupted_large_read_gives_its_samples_back(void) {
   end(stream, device);
 }
 
-/* The gap before them is told again, too. */
+/* The gap before them is reported again, too. */
 static void an_interrupted_large_read_gives_its_gap_back(void) {
   hwsim_device *device = open_ramp("hwsim://d?clock=virtual&latency=20s&timeout=inf");
   hwsim_stream_config config = config_of(2 * LARGE, 0, HWSIM_OVERRUN_SKIP);

@@ -338,7 +338,7 @@ static void a_threshold_set_anew_starts_anew(void) {
   end(subscription, device);
 }
 
-/* Between subscriptions nobody looks; who comes then starts with the next sample. */
+/* Without a subscription no sample is looked at; a new one starts with the next sample. */
 static void comparators_work_while_somebody_subscribes(void) {
   hwsim_device *device = open_device(MANUAL);
   hwsim_subscription *subscription = subscribe(device, KIND(THRESHOLD), 100);

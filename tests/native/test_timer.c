@@ -56,7 +56,7 @@ static void a_timer_set_anew_starts_then(void) {
   end(subscription, device);
 }
 
-/* Also the same period starts anew. A tick due at that very time comes before. */
+/* Setting the same period starts it anew, too. A tick that is due at that time comes first. */
 static void a_timer_set_at_its_tick_keeps_it(void) {
   hwsim_device *device = open_device(MANUAL "&timer=2ms");
   hwsim_subscription *subscription = subscribe(device, KIND(TIMER), 10);

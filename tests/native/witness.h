@@ -92,7 +92,7 @@ static inline witness *witness_start(hwsim_device *device, uint32_t kinds,
   return self;
 }
 
-/* Until the handler has seen so many events. */
+/* Waits until the handler has seen so many events. */
 static inline void witness_await(witness *self, size_t count) {
   pthread_mutex_lock(&self->mutex);
   while (self->count < count)
@@ -100,7 +100,7 @@ static inline void witness_await(witness *self, size_t count) {
   pthread_mutex_unlock(&self->mutex);
 }
 
-/* ... and is not in a call either. */
+/* Waits until it has, and is not in a call either. */
 static inline void witness_await_idle(witness *self, size_t count) {
   pthread_mutex_lock(&self->mutex);
   while (self->count < count || self->inside)
@@ -149,7 +149,7 @@ static inline int witness_released(witness *self) {
   return released;
 }
 
-/* Nobody calls it any more. Once the timer thread has ended, a second release() cannot come. */
+/* For one that is not called any more: once the timer thread has ended, it cannot be. */
 static inline void witness_destroy(witness *self) {
   CHECK_EQUAL(self->released, 1);
   pthread_mutex_destroy(&self->mutex);
@@ -159,7 +159,7 @@ static inline void witness_destroy(witness *self) {
 
 static inline void stop_events(void) { CHECK_OK(hwsim_events_stop(HWSIM_TIMEOUT_NEVER)); }
 
-/* The usual end: release() has come once, and nothing more comes. */
+/* The usual end: release() has been called once, and nothing more is. */
 static inline void witness_end(witness *self) {
   hwsim_subscription_free(self->subscription);
   witness_await_release(self);
