@@ -237,7 +237,7 @@ static hwsim_error fail_fault(const context *where) {
 static hwsim_error parse_fault(const context *where, char *text, hwsim_fault *fault) {
   char *argument = cut(text, ':'), *probability = cut(text, '~');
   char *count = cut(text, '*'), *at = cut(text, '@');
-  hwsim_fault_kind kind;
+  hwsim_fault_kind kind = HWSIM_FAULT_TIMEOUT;
   hwsim_error error = hwsim_fault_find(text, &kind);
   if (!error)
     error = hwsim_fault_init(kind, fault);

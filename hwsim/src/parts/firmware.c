@@ -199,7 +199,7 @@ static page_op page_at(const update *self, const op_kind *kind, size_t offset, s
   page_op page = {
       .bank = self->bank, .offset = offset, .size = size, .input = self->payload + offset};
   op_prepare(&page.base, kind);
-  return page;
+  return page; /* all else is 0, also its fate, where it is done at once */
 }
 
 static hwsim_error erase_and_write(update *self, size_t offset, size_t size, bool *matches_out) {

@@ -10,11 +10,24 @@
 
 enum { NOWHERE = UINT16_MAX };
 
+/* What an access has to know at once. */
+enum {
+  READABLE = 1,
+  WRITABLE = 2,
+  PLAIN = 4, /* an access does nothing else, and it has no role */
+  TIMED = 8
+};
+
+typedef struct cell {
+  uint32_t value, writable;
+  unsigned flags;
+} cell;
+
 struct registers {
   const hwsim_register *map; /* the model's */
   const register_behaviour *behaviours;
   register_lens *lens;                     /* or NULL */
-  uint32_t *values;                        /* by place in the map */
+  cell *cells;                             /* by place in the map */
   uint16_t *places;                        /* by address / 4, NOWHERE where there is no register */
   size_t count, words;                     /* of both; words 0: the map is sparse, and searched */
   size_t by_role[HWSIM_ROLE_CHANNELS + 1]; /* place + 1 */
@@ -29,7 +42,7 @@ static size_t words_of(const hwsim_model *model) {
 }
 
 size_t registers_size(const hwsim_model *model) {
-  return sizeof(registers) + model->register_count * sizeof(uint32_t) +
+  return sizeof(registers) + model->register_count * sizeof(cell) +
          words_of(model) * sizeof(uint16_t);
 }
 
@@ -40,14 +53,23 @@ void registers_open(hwsim_device *device, const register_behaviour *behaviours) 
   self->behaviours = behaviours;
   self->count = model->register_count;
   self->words = words_of(model);
-  self->values = (uint32_t *)(void *)(self + 1);
-  self->places = (uint16_t *)(void *)(self->values + self->count);
+  self->cells = (cell *)(void *)(self + 1);
+  self->places = (uint16_t *)(void *)(self->cells + self->count);
   for (size_t word = 0; word < self->words; word++)
     self->places[word] = NOWHERE;
   for (size_t i = 0; i < self->count; i++) {
-    self->by_role[self->map[i].role] = i + 1;
+    const hwsim_register *entry = &self->map[i];
+    hwsim_access access = entry->access;
+    bool readable = access != HWSIM_ACCESS_WO;
+    bool writable = access != HWSIM_ACCESS_RO && access != HWSIM_ACCESS_RC;
+    bool plain = !entry->role && access != HWSIM_ACCESS_W1C && access != HWSIM_ACCESS_RC;
+    self->cells[i] =
+        (cell){.writable = entry->writable,
+               .flags = (readable ? READABLE : 0) | (writable ? WRITABLE : 0) |
+                        (plain ? PLAIN : 0) | (behaviours[entry->role].timed ? TIMED : 0)};
+    self->by_role[entry->role] = i + 1;
     if (self->words)
-      self->places[self->map[i].address / 4] = (uint16_t)i;
+      self->places[entry->address / 4] = (uint16_t)i;
   }
   topic_init(&self->watchers, false);
   registers_reset(device, NULL, 0);
@@ -70,14 +92,14 @@ static inline const register_behaviour *behaviour_of(const registers *self, size
 
 uint32_t registers_get(const hwsim_device *device, hwsim_role role) {
   const registers *self = device->registers;
-  return self->by_role[role] ? self->values[self->by_role[role] - 1] : 0;
+  return self->by_role[role] ? self->cells[self->by_role[role] - 1].value : 0;
 }
 
 static void hold(hwsim_device *device, size_t place, uint32_t value) {
   registers *self = device->registers;
-  if (self->values[place] == value)
+  if (self->cells[place].value == value)
     return;
-  self->values[place] = value;
+  self->cells[place].value = value;
   const register_behaviour *behaviour = behaviour_of(self, place);
   if (behaviour->changed)
     behaviour->changed(device, value);
@@ -93,7 +115,7 @@ void registers_set(hwsim_device *device, hwsim_role role, uint32_t value) {
 static void hold_and_tell(hwsim_device *device, size_t place, uint32_t value, const op *cause,
                           int64_t at_ns) {
   registers *self = device->registers;
-  bool changes = self->values[place] != value;
+  bool changes = self->cells[place].value != value;
   hold(device, place, value);
   if (changes && cause && subscribers_want(device, HWSIM_EVENT_REGISTER))
     observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_REGISTER,
@@ -125,22 +147,24 @@ static inline uint32_t peek(const hwsim_device *device, uint64_t number, size_t 
                             int64_t at_ns) {
   const registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
-  uint32_t value = behaviour->read ? behaviour->read(device, at_ns) : self->values[place];
+  uint32_t value = behaviour->read ? behaviour->read(device, at_ns) : self->cells[place].value;
   return self->lens ? self->lens(device, number, self->map[place].address, value) : value;
 }
 
-static inline uint32_t take(hwsim_device *device, uint64_t number, size_t place, int64_t at_ns) {
+/* Apart from the short ways below, which would have to make room for it. */
+__attribute__((noinline)) static uint32_t take(hwsim_device *device, uint64_t number, size_t place,
+                                               int64_t at_ns) {
   uint32_t value = peek(device, number, place, at_ns);
   if (device->registers->map[place].access == HWSIM_ACCESS_RC)
     hold(device, place, 0);
   return value;
 }
 
-static void put(hwsim_device *device, size_t place, uint32_t value, const op *cause,
-                int64_t at_ns) {
+__attribute__((noinline)) static void put(hwsim_device *device, size_t place, uint32_t value,
+                                          const op *cause, int64_t at_ns) {
   const registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
-  uint32_t held = self->values[place], writable = self->map[place].writable;
+  uint32_t held = self->cells[place].value, writable = self->cells[place].writable;
   if (behaviour->command)
     behaviour->command(device, value, cause, at_ns);
   else if (self->map[place].access == HWSIM_ACCESS_W1C)
@@ -166,10 +190,32 @@ static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
   return HWSIM_OK;
 }
 
+/* The same for one register, which is mostly a plain one. */
+static hwsim_error apply_read_one(hwsim_device *device, op *base, int64_t at_ns) {
+  register_op *self = (register_op *)base;
+  const registers *all = device->registers;
+  if ((all->cells[self->place].flags & PLAIN) && !all->lens)
+    *self->output = all->cells[self->place].value;
+  else
+    *self->output = take(device, base->number, self->place, at_ns);
+  return HWSIM_OK;
+}
+
 static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   for (size_t i = 0; i < self->count; i++)
     put(device, self->place + i, self->input[i], base, at_ns);
+  return HWSIM_OK;
+}
+
+static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns) {
+  register_op *self = (register_op *)base;
+  cell *target = &device->registers->cells[self->place];
+  uint32_t changed = (target->value ^ *self->input) & target->writable;
+  if (!(target->flags & PLAIN))
+    put(device, self->place, *self->input, base, at_ns);
+  else if (changed)
+    hold_and_tell(device, self->place, target->value ^ changed, base, at_ns);
   return HWSIM_OK;
 }
 
@@ -209,8 +255,9 @@ static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
   return OP_ARMED;
 }
 
-static const op_kind read_one = {.row = OPERATION(device, read_register), .apply = apply_read};
-static const op_kind write_one = {.row = OPERATION(device, write_register), .apply = apply_write};
+static const op_kind read_one = {.row = OPERATION(device, read_register), .apply = apply_read_one};
+static const op_kind write_one = {.row = OPERATION(device, write_register),
+                                  .apply = apply_write_one};
 static const op_kind read_many = {.row = OPERATION(device, read_block), .apply = apply_read};
 static const op_kind write_many = {.row = OPERATION(device, write_block), .apply = apply_write};
 static const op_kind update_one = {.row = OPERATION(device, update_register),
@@ -220,57 +267,61 @@ static const op_kind wait_one = {.row = OPERATION(device, wait_register),
                                  .timed = true,
                                  .open_ended = true};
 
-/* A read or a write of some registers; EADDRESS: they do not all exist. */
-static hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_device *device,
-                           uint32_t address, size_t count) {
-  const registers *all = device->registers;
+/* EADDRESS: not all of them exist. EACCESS: one of them does not allow it. */
+static hwsim_error say_why(const hwsim_device *device, const char *operation, uint32_t address,
+                           size_t count, unsigned access) {
+  const registers *self = device->registers;
   size_t place = place_of(device, address);
-  op_prepare(&self->base, kind);
-  self->place = place;
-  self->count = count;
+  if (place == NOWHERE)
+    return map_check_address(device->model, device->config.name, operation, address);
   for (size_t i = 0; i < count; i++) {
     uint64_t at = (uint64_t)address + 4 * i;
-    if (place == NOWHERE || place + i >= all->count || all->map[place + i].address != at) {
-      if (i == 0)
-        return map_check_address(device->model, device->config.name, kind->row->name, address);
-      return error_set(HWSIM_EADDRESS, device->config.name, kind->row->name,
+    if (place + i >= self->count || self->map[place + i].address != at)
+      return error_set(HWSIM_EADDRESS, device->config.name, operation,
                        "there is no register at 0x%02llX", (unsigned long long)at);
-    }
-    self->base.timed |= behaviour_of(all, place + i)->timed;
   }
+  while (self->cells[place].flags & access)
+    place++;
+  return map_fail_access(&self->map[place], device->config.name, operation,
+                         access == READABLE ? "write-only" : "read-only");
+}
+
+/* An operation on `count` registers, all of which it can access. */
+static inline hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_device *device,
+                                  uint32_t address, size_t count, unsigned access) {
+  const registers *all = device->registers;
+  size_t place = place_of(device, address);
+  unsigned timed = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (place == NOWHERE || place + i >= all->count ||
+        (i && all->map[place + i].address != (uint64_t)address + 4 * i) ||
+        !(all->cells[place + i].flags & access))
+      return say_why(device, kind->row->name, address, count, access);
+    timed |= all->cells[place + i].flags & TIMED;
+  }
+  op_prepare(&self->base, kind);
   self->base.bytes = kind->row->bytes * (uint32_t)count;
+  self->base.timed |= timed != 0;
+  self->place = place;
+  self->count = count;
   return HWSIM_OK;
 }
 
-/* EACCESS: a register of the range does not allow it. */
-static hwsim_error check_access(const register_op *self, const hwsim_device *device, bool reads) {
-  const hwsim_register *first = &device->registers->map[self->place];
-  for (const hwsim_register *entry = first; entry < first + self->count; entry++) {
-    hwsim_access access = entry->access;
-    bool denied =
-        reads ? access == HWSIM_ACCESS_WO : access == HWSIM_ACCESS_RO || access == HWSIM_ACCESS_RC;
-    if (denied)
-      return map_fail_access(entry, device->config.name, op_name(&self->base),
-                             reads ? "write-only" : "read-only");
-  }
-  return HWSIM_OK;
-}
-
-static hwsim_error run_read(hwsim_device *device, const op_kind *kind, uint32_t address,
-                            size_t count, const hwsim_call *call, uint32_t *values_out) {
+static inline hwsim_error run_read(hwsim_device *device, const op_kind *kind, uint32_t address,
+                                   size_t count, const hwsim_call *call, uint32_t *values_out) {
   register_op self;
-  hwsim_error error = prepare(&self, kind, device, address, count);
-  if (error || (error = check_access(&self, device, true)))
+  hwsim_error error = prepare(&self, kind, device, address, count, READABLE);
+  if (error)
     return error;
   self.output = values_out;
   return call_run(device, &self.base, call);
 }
 
-static hwsim_error run_write(hwsim_device *device, const op_kind *kind, uint32_t address,
-                             const uint32_t *values, size_t count, const hwsim_call *call) {
+static inline hwsim_error run_write(hwsim_device *device, const op_kind *kind, uint32_t address,
+                                    const uint32_t *values, size_t count, const hwsim_call *call) {
   register_op self;
-  hwsim_error error = prepare(&self, kind, device, address, count);
-  if (error || (error = check_access(&self, device, false)))
+  hwsim_error error = prepare(&self, kind, device, address, count, WRITABLE);
+  if (error)
     return error;
   self.input = values;
   return call_run(device, &self.base, call);
@@ -308,7 +359,7 @@ hwsim_error hwsim_register_write_block(hwsim_device *device, uint32_t address,
 hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32_t mask,
                                   uint32_t value, const hwsim_call *call, uint32_t *old_value_out) {
   register_op self;
-  hwsim_error error = prepare(&self, &update_one, device, address, 1);
+  hwsim_error error = prepare(&self, &update_one, device, address, 1, READABLE | WRITABLE);
   if (error)
     return error;
   const hwsim_register *entry = &device->registers->map[self.place];
@@ -323,8 +374,8 @@ hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32
 hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint32_t mask,
                                 uint32_t expected, const hwsim_call *call, uint32_t *value_out) {
   register_op self;
-  hwsim_error error = prepare(&self, &wait_one, device, address, 1);
-  if (error || (error = check_access(&self, device, true)))
+  hwsim_error error = prepare(&self, &wait_one, device, address, 1, READABLE);
+  if (error)
     return error;
   if (expected & ~mask)
     return error_set(HWSIM_EINVALID, device->config.name, op_name(&self.base),

@@ -4,7 +4,8 @@
 
 #include "timeline/operation.h"
 
-/* Submits the operation and waits for its end: one consumer of hwsim_submit(). Blocks. */
+/* Sees the operation through: at once where it costs no time, otherwise submitted as by
+ * hwsim_submit(), of which waiting for its end is one consumer. Blocks. */
 hwsim_error call_run(hwsim_device *device, op *self, const hwsim_call *call);
 
 /* Submits the operation and returns at once. OK: `done` is called once when it has ended, with the

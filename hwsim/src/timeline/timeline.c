@@ -19,7 +19,7 @@ struct timeline {
   pthread_mutex_t mutex;
 
   /* Guarded by the mutex. */
-  int detours; /* 0: nothing stands between an operation that costs no time and its effect */
+  atomic_int detours; /* reasons why no operation can take the short way; see run_at_once() */
   bool closed, off, exclusive;
   list queue; /* operations on the bus, in order */
   list armed; /* operations that wait for a condition */
@@ -46,7 +46,8 @@ void timeline_open(hwsim_device *device, const timeline_host *host) {
   const hwsim_config *config = &device->config;
   self->host = host;
   pthread_mutex_init(&self->mutex, NULL);
-  self->detours = config->latency_ns || config->jitter_ns || !isinf(config->bandwidth_bps);
+  bool instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
+  atomic_init(&self->detours, !instant);
   list_init(&self->queue);
   list_init(&self->armed);
   topic_init(&self->on_pending, false);
@@ -62,6 +63,7 @@ bool timeline_close(hwsim_device *device) {
     return false;
   clock_stop(&self->clock);
   self->closed = true;
+  timeline_add_detour(device, 1);
   timeline_settle(device, timeline_now(device)); /* what was done in time keeps its result */
   return true;
 }
@@ -430,6 +432,23 @@ static hwsim_error decide(hwsim_device *device, op *self, int64_t now_ns) {
   return HWSIM_EDISCONNECTED;
 }
 
+/* Whatever the time is: reading the clock would cost more than all the rest. */
+bool timeline_run_at_once(hwsim_device *device, op *self) {
+  timeline *line = device->timeline;
+  if (atomic_load_explicit(&line->detours, memory_order_relaxed) || self->timed ||
+      handle_is_forked(device))
+    return false;
+  pthread_mutex_lock(&line->mutex);
+  bool free = !atomic_load_explicit(&line->detours, memory_order_relaxed) &&
+              list_is_empty(&line->queue) && list_is_empty(&line->armed);
+  if (free) {
+    self->number = ++line->transactions;
+    self->result = self->kind->apply(device, self, 0);
+  }
+  pthread_mutex_unlock(&line->mutex);
+  return free;
+}
+
 hwsim_error timeline_submit(hwsim_device *device, op *self, int64_t timeout_ns) {
   timeline *line = device->timeline;
   const op_kind *kind = self->kind;
@@ -437,12 +456,6 @@ hwsim_error timeline_submit(hwsim_device *device, op *self, int64_t timeout_ns) 
   self->number = 0;
   self->done = self->moved = NULL;
   self->timeout_ns = timeout_ns;
-  if (!line->detours && !self->timed && list_is_empty(&line->queue) &&
-      list_is_empty(&line->armed)) {
-    /* Done at once, whatever the time is: reading the clock would cost more than all the rest. */
-    self->number = ++line->transactions;
-    return self->result = kind->apply(device, self, 0);
-  }
   if (line->exclusive && !kind->maintenance && !kind->observer)
     return self->result = HWSIM_EBUSY;
 
@@ -517,10 +530,15 @@ void timeline_cancel_all(hwsim_device *device) {
   device->timeline->cancels++;
 }
 
-void timeline_add_detour(hwsim_device *device, int by) { device->timeline->detours += by; }
+/* Under the mutex; atomic because the short way looks before it takes that. */
+void timeline_add_detour(hwsim_device *device, int by) {
+  atomic_int *detours = &device->timeline->detours;
+  int before = atomic_load_explicit(detours, memory_order_relaxed);
+  atomic_store_explicit(detours, before + by, memory_order_relaxed);
+}
 
 void timeline_set_exclusive(hwsim_device *device, bool exclusive) {
-  device->timeline->detours += exclusive - device->timeline->exclusive;
+  timeline_add_detour(device, exclusive - device->timeline->exclusive);
   device->timeline->exclusive = exclusive;
 }
 
@@ -534,14 +552,14 @@ void timeline_power_on(hwsim_device *device, int64_t at_ns) {
 
 bool timeline_is_off(const hwsim_device *device) { return device->timeline->off; }
 
-static void set_off(timeline *self, bool off) {
-  self->detours += off - self->off;
-  self->off = off;
+static void set_off(hwsim_device *device, bool off) {
+  timeline_add_detour(device, off - device->timeline->off);
+  device->timeline->off = off;
 }
 
 bool timeline_off(hwsim_device *device) {
   timeline *self = device->timeline;
-  set_off(self, true);
+  set_off(device, true);
   for (link *each = list_first(&self->armed), *next; each; each = next) {
     next = list_next(&self->armed, each);
     if (!from_list(each)->kind->observer)
@@ -552,6 +570,6 @@ bool timeline_off(hwsim_device *device) {
   return !list_is_empty(&self->queue);
 }
 
-void timeline_on(hwsim_device *device) { set_off(device->timeline, false); }
+void timeline_on(hwsim_device *device) { set_off(device, false); }
 
 void timeline_restart(hwsim_device *device, int64_t at_ns) { start_first(device, at_ns); }

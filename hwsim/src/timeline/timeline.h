@@ -67,6 +67,9 @@ void timeline_schedule(hwsim_device *device, source *self, source_rank rank, int
 
 /* ------------------------------------------------------------------------------- operations -- */
 
+/* The short way for an operation that costs no time, while nothing stands before its effect: takes
+ * the mutex for it, which must not be held. False: it has to be submitted. */
+bool timeline_run_at_once(hwsim_device *device, op *self);
 /* Puts the operation on the timeline; afterwards it is pending, or it has ended with the result
  * that is returned. */
 hwsim_error timeline_submit(hwsim_device *device, op *self, int64_t timeout_ns);
@@ -109,8 +112,8 @@ void timeline_restart(hwsim_device *device, int64_t at_ns);
 void timeline_resume(hwsim_device *device, int64_t now_ns);
 /* While it is set, operations other than maintenance fail with EBUSY. */
 void timeline_set_exclusive(hwsim_device *device, bool exclusive);
-/* One reason more, or one less, why even an instant operation has to take the long way: a fault
- * that may hit it, somebody who wants to know of it. */
+/* One reason more, or one less, why no operation can take the short way: a fault that may hit it,
+ * somebody who wants to know of it. */
 void timeline_add_detour(hwsim_device *device, int by);
 
 #endif
