@@ -7,12 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct link {
-  struct link *next, *previous;
-} link;
+typedef struct list_link {
+  struct list_link *next, *previous;
+} list_link;
 
 typedef struct list {
-  link ring;
+  list_link ring;
 } list;
 
 /* The element of this type whose member is `link`; NULL for NULL. */
@@ -21,22 +21,22 @@ typedef struct list {
 
 static inline void list_init(list *self) { self->ring.next = self->ring.previous = &self->ring; }
 static inline bool list_is_empty(const list *self) { return self->ring.next == &self->ring; }
-static inline link *list_first(const list *self) {
+static inline list_link *list_first(const list *self) {
   return list_is_empty(self) ? NULL : self->ring.next;
 }
-static inline link *list_last(const list *self) {
+static inline list_link *list_last(const list *self) {
   return list_is_empty(self) ? NULL : self->ring.previous;
 }
-static inline link *list_next(const list *self, const link *element) {
+static inline list_link *list_next(const list *self, const list_link *element) {
   return element->next == &self->ring ? NULL : element->next;
 }
-static inline void list_append(list *self, link *element) {
+static inline void list_append(list *self, list_link *element) {
   element->next = &self->ring;
   element->previous = self->ring.previous;
   self->ring.previous->next = element;
   self->ring.previous = element;
 }
-static inline void list_remove(link *element) {
+static inline void list_remove(list_link *element) {
   element->previous->next = element->next;
   element->next->previous = element->previous;
 }

@@ -44,7 +44,7 @@ void observers_remove(observer *removed) { list_remove(&removed->link); }
 
 void observers_tell(hwsim_device *device, const occurrence *what) {
   const list *all = &device->observers->all;
-  for (link *each = list_first(all); each; each = list_next(all, each)) {
+  for (list_link *each = list_first(all); each; each = list_next(all, each)) {
     observer *told = ELEMENT(each, observer, link);
     told->happened(device, told, what);
   }

@@ -15,7 +15,7 @@ typedef struct occurrence {
 } occurrence;
 
 typedef struct observer {
-  link link;
+  list_link link;
   /* Mutex held. */
   void (*happened)(hwsim_device *device, struct observer *self, const occurrence *what);
 } observer;

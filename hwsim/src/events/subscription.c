@@ -28,7 +28,7 @@ struct hwsim_subscription {
   atomic_bool open;
 
   /* Guarded by the device's mutex. */
-  link on_device;
+  list_link on_device;
   observer observer;
   tick_follower follower;
   topic readers;
@@ -41,7 +41,7 @@ struct hwsim_subscription {
   delivery delivery; /* guarded by its thread's mutex */
 };
 
-static hwsim_subscription *from_list(link *element) {
+static hwsim_subscription *from_list(list_link *element) {
   return ELEMENT(element, hwsim_subscription, on_device);
 }
 static hwsim_subscription *first_of(const hwsim_device *device) {

@@ -11,7 +11,9 @@ struct ticks {
   source source;
 };
 
-static tick_follower *from_list(link *element) { return ELEMENT(element, tick_follower, link); }
+static tick_follower *from_list(list_link *element) {
+  return ELEMENT(element, tick_follower, link);
+}
 
 int64_t ticks_time(const hwsim_device *device, uint64_t tick) {
   const ticks *self = device->ticks;
@@ -33,7 +35,8 @@ int64_t ticks_next_ns(const hwsim_device *device, const tick_follower *self) {
 void ticks_reschedule(hwsim_device *device) {
   ticks *self = device->ticks;
   int64_t next_ns = FOREVER;
-  for (link *each = list_first(&self->followers); each; each = list_next(&self->followers, each))
+  for (list_link *each = list_first(&self->followers); each;
+       each = list_next(&self->followers, each))
     next_ns = earlier(next_ns, ticks_next_ns(device, from_list(each)));
   timeline_schedule(device, &self->source, RANK_TICK, next_ns);
 }
@@ -42,7 +45,8 @@ static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t un
   (void)source, (void)at_ns;
   ticks *self = device->ticks;
   uint64_t by_now = ticks_by(self, until_ns);
-  for (link *each = list_first(&self->followers); each; each = list_next(&self->followers, each))
+  for (list_link *each = list_first(&self->followers); each;
+       each = list_next(&self->followers, each))
     if (ticks_next_ns(device, from_list(each)) <= until_ns)
       from_list(each)->take(device, from_list(each), by_now);
   ticks_reschedule(device);
@@ -71,7 +75,8 @@ void ticks_unfollow(hwsim_device *device, tick_follower *self) {
 static void stop(hwsim_device *device, int64_t now_ns) {
   ticks *self = device->ticks;
   uint64_t by_now = ticks_by(self, now_ns);
-  for (link *each = list_first(&self->followers); each; each = list_next(&self->followers, each)) {
+  for (list_link *each = list_first(&self->followers); each;
+       each = list_next(&self->followers, each)) {
     tick_follower *follower = from_list(each);
     if (by_now > follower->seen)
       follower->missed(follower, by_now - follower->seen);
@@ -81,10 +86,12 @@ static void stop(hwsim_device *device, int64_t now_ns) {
 static void start(hwsim_device *device, int64_t now_ns) {
   ticks *self = device->ticks;
   self->base_ns = now_ns;
-  for (link *each = list_first(&self->followers); each; each = list_next(&self->followers, each))
+  for (list_link *each = list_first(&self->followers); each;
+       each = list_next(&self->followers, each))
     from_list(each)->seen = 0;
   ticks_reschedule(device);
-  for (link *each = list_first(&self->followers); each; each = list_next(&self->followers, each))
+  for (list_link *each = list_first(&self->followers); each;
+       each = list_next(&self->followers, each))
     from_list(each)->rescheduled(device, from_list(each));
 }
 

@@ -10,7 +10,7 @@
 
 /* Who wants the ticks. All of it: mutex held. */
 typedef struct tick_follower {
-  link link;
+  list_link link;
   uint64_t seen; /* ticks that it has been given, or that it has missed */
   /* Whether it has no room, and the ticks wait. */
   bool (*holds_back)(const struct tick_follower *self);

@@ -92,6 +92,8 @@ static const char *fault_of(const hwsim_model *model, size_t i) {
 
 hwsim_error map_check(const hwsim_model *model, const char *device) {
   const char *operation = OPERATION(device, open)->name;
+  if (!model)
+    return error_set(HWSIM_EINVALID, device, operation, "model must not be null");
   if (!model->registers || !model->register_count || model->register_count > MAP_LARGEST)
     return error_set(HWSIM_EINVALID, device, operation,
                      "a model must have from 1 to %d registers, got %zu", MAP_LARGEST,

@@ -55,7 +55,7 @@ void hwsim_cancel_set(hwsim_cancel *token) {
   if (token->generation != fork_generation)
     return; /* the operations and maybe the locked mutex are the parent's */
   pthread_mutex_lock(&token->mutex);
-  for (link *each = list_first(&token->operations); each;
+  for (list_link *each = list_first(&token->operations); each;
        each = list_next(&token->operations, each))
     cancel(ELEMENT(each, op, cancel.link));
   pthread_mutex_unlock(&token->mutex);

@@ -56,7 +56,7 @@ typedef struct fate {
 
 /* Links an operation to the cancel token of its call; see cancel.h. */
 typedef struct cancel_link {
-  link link;
+  list_link link;
   hwsim_cancel *token; /* NULL: none */
   hwsim_device *device;
 } cancel_link;
@@ -80,8 +80,8 @@ struct op {
   uint64_t number; /* of the transaction, from 1; 0: an observer */
   fate fate;
   source source;
-  link on_list; /* the bus's queue, or all that are armed */
-  link on_topic;
+  list_link on_list; /* the bus's queue, or all that are armed */
+  list_link on_topic;
   int64_t cost_ns;
   int64_t start_ns; /* its slot on the bus, once it is the first there; armed: when it began */
   int64_t done_ns;  /* the end of that slot; while others are before it what is expected */

@@ -34,7 +34,7 @@ struct timeline {
   uint64_t cancels;
 };
 
-static op *from_list(link *element) { return ELEMENT(element, op, on_list); }
+static op *from_list(list_link *element) { return ELEMENT(element, op, on_list); }
 static op *first_on_bus(const timeline *self) { return from_list(list_first(&self->queue)); }
 
 /* ------------------------------------------------------------------------------------- life -- */
@@ -560,7 +560,7 @@ static void set_off(hwsim_device *device, bool off) {
 bool timeline_off(hwsim_device *device) {
   timeline *self = device->timeline;
   set_off(device, true);
-  for (link *each = list_first(&self->armed), *next; each; each = next) {
+  for (list_link *each = list_first(&self->armed), *next; each; each = next) {
     next = list_next(&self->armed, each);
     if (!from_list(each)->kind->observer)
       finish(device, from_list(each), HWSIM_EDISCONNECTED);
