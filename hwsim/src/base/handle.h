@@ -24,6 +24,7 @@ struct hwsim_device {
   const struct handle_life *life;
 
   struct timeline *timeline;
+  struct bus *bus;
   struct observers *observers;
   struct ticks *ticks;
   struct subscribers *subscribers;

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "converter/signal.h"
-#include "timeline/timeline.h"
+#include "timeline/bus.h"
 #include "timeline/work.h"
 
 #include <math.h>
@@ -17,8 +17,7 @@
 #define LAST_CODE (HWSIM_CODES - 1)
 enum { PIECE = 16384, FIT_PASSES = 4, PASSES = FIT_PASSES + 2 };
 
-/* --------------------------------------------------------------------- the run of a calibration --
- */
+/* ------------------------------------------------------------------ the run of a calibration -- */
 
 typedef struct run {
   hwsim_device *device;
@@ -167,8 +166,7 @@ static hwsim_error fit_sine(run *self, hwsim_calibration *result) {
   return HWSIM_OK;
 }
 
-/* ---------------------------------------------------------------------- the code-density test --
- */
+/* --------------------------------------------------------------------- the code-density test -- */
 
 /* The standard's sine-wave histogram: the sine goes a little beyond full scale, and the share of
  * samples below a code tells where on the sine its transition is, T[k] = -overdrive cos(pi share).
@@ -240,7 +238,7 @@ static hwsim_error prepare(run *self, const hwsim_operation *operation) {
   if (error)
     return error;
   self->reference.config = converters_plan(device, self->channel, 1).source->config;
-  bool off = timeline_is_off(device), enabled = converters_are_enabled(device);
+  bool off = bus_is_off(device), enabled = converters_are_enabled(device);
   timeline_unlock(device);
   if (off)
     return error_set_plain(HWSIM_EDISCONNECTED, device->config.name, operation->name);

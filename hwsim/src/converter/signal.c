@@ -272,8 +272,7 @@ hwsim_error hwsim_signal_get(hwsim_device *device, uint32_t channel, hwsim_signa
   return HWSIM_OK;
 }
 
-/* --------------------------------------------------------------------------- single conversions --
- */
+/* ------------------------------------------------------------------------ single conversions -- */
 
 typedef struct conversion_op {
   op base;

@@ -6,9 +6,9 @@
 #include "base/rate.h"
 #include "converter/signal.h"
 #include "events/occurrence.h"
+#include "timeline/bus.h"
 #include "timeline/call.h"
 #include "timeline/hooks.h"
-#include "timeline/timeline.h"
 
 #include <stdlib.h>
 
@@ -166,7 +166,7 @@ void hwsim_stream_stop(hwsim_stream *stream) {
   uint64_t there = produced(stream, now_ns);
   if (there < stream->end)
     stream->end = there > stream->position ? there : stream->position;
-  timeline_touch(device, &stream->readers);
+  topic_touch(device, &stream->readers);
   timeline_unlock(device);
 }
 
@@ -348,7 +348,7 @@ static hwsim_error resolve_timeout(const read_op *self, hwsim_call *call) {
     last += ((const read_op *)other)->count;
   int64_t due_ns = time_of(stream, last);
   call->timeout_ns =
-      add_saturated(timeline_default_timeout(device), due_ns > now_ns ? due_ns - now_ns : 0);
+      add_saturated(bus_default_timeout(device), due_ns > now_ns ? due_ns - now_ns : 0);
   timeline_unlock(device);
   return HWSIM_OK;
 }

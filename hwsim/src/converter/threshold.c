@@ -7,7 +7,7 @@
 #include "base/rate.h"
 #include "converter/signal.h"
 #include "events/subscription.h"
-#include "timeline/timeline.h"
+#include "timeline/bus.h"
 
 #include <stdlib.h>
 
@@ -75,7 +75,7 @@ static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
 }
 
 static bool are_watched(const hwsim_device *device) {
-  return device->comparators->all && !timeline_is_off(device) &&
+  return device->comparators->all && !bus_is_off(device) &&
          subscribers_want(device, HWSIM_EVENT_THRESHOLD);
 }
 

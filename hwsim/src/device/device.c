@@ -12,8 +12,8 @@
 #include "parts/faults.h"
 #include "parts/firmware.h"
 #include "parts/map.h"
+#include "timeline/bus.h"
 #include "timeline/call.h"
-#include "timeline/timeline.h"
 
 #include <stdlib.h>
 
@@ -40,6 +40,7 @@ static size_t lay_out(hwsim_device *device, const hwsim_model *model) {
   hwsim_device *target = device ? device : &nowhere;
   take(&next, sizeof(block));
   target->timeline = take(&next, timeline_size());
+  target->bus = take(&next, bus_size());
   target->registers = take(&next, registers_size(model));
   target->observers = take(&next, observers_size());
   target->subscribers = take(&next, subscribers_size());
@@ -61,11 +62,11 @@ static void destroy(hwsim_device *device) {
 
 static const handle_life life = {.end = hwsim_device_close, .destroy = destroy};
 
-static const timeline_host host = {.holds_back = subscribers_hold_back,
-                                   .decide = faults_decide,
-                                   .suffered = faults_suffered,
-                                   .power_off = power_off,
-                                   .power_on = power_on};
+static const bus_host host = {.holds_back = subscribers_hold_back,
+                              .decide = faults_decide,
+                              .suffered = faults_suffered,
+                              .power_off = power_off,
+                              .power_on = power_on};
 
 /* Its parts at power-on. ENOMEM, with details. */
 static hwsim_error assemble(hwsim_device *device) {
@@ -73,7 +74,8 @@ static hwsim_error assemble(hwsim_device *device) {
   device->life = &life;
   atomic_init(&device->references, 1);
   atomic_init(&device->holders, 1);
-  timeline_open(device, &host);
+  timeline_open(device);
+  bus_open(device, &host);
   observers_open(device);
   subscribers_open(device);
   ticks_open(device);
@@ -133,7 +135,7 @@ void hwsim_device_close(hwsim_device *device) {
     return; /* an inherited handle */
   if (timeline_close(device)) {
     registry_remove(device); /* whoever is told that it is closed can open it again */
-    timeline_abort_all(device, HWSIM_ECLOSED);
+    bus_close(device);
   }
   timeline_unlock(device);
 }
@@ -150,7 +152,7 @@ hwsim_error hwsim_device_cancel(hwsim_device *device) {
   if (error)
     return error;
   timeline_update(device);
-  timeline_cancel_all(device);
+  bus_cancel_all(device);
   timeline_unlock(device);
   return HWSIM_OK;
 }
@@ -188,7 +190,7 @@ hwsim_error hwsim_device_get_timeout(hwsim_device *device, int64_t *timeout_ns_o
   hwsim_error error = timeline_lock_any(device, OPERATION(device, timeout));
   if (error)
     return error;
-  *timeout_ns_out = timeline_default_timeout(device);
+  *timeout_ns_out = bus_default_timeout(device);
   timeline_unlock(device);
   return HWSIM_OK;
 }
@@ -201,7 +203,7 @@ hwsim_error hwsim_device_set_timeout(hwsim_device *device, int64_t timeout_ns) {
   hwsim_error error = timeline_lock_any(device, operation);
   if (error)
     return error;
-  timeline_set_default_timeout(device, timeout_ns);
+  bus_set_default_timeout(device, timeout_ns);
   timeline_unlock(device);
   return HWSIM_OK;
 }
@@ -210,7 +212,7 @@ hwsim_error hwsim_device_transactions(hwsim_device *device, uint64_t *transactio
   hwsim_error error = timeline_lock_any(device, OPERATION(device, transactions));
   if (error)
     return error;
-  *transactions_out = timeline_transactions(device);
+  *transactions_out = bus_transactions(device);
   timeline_unlock(device);
   return HWSIM_OK;
 }
@@ -220,7 +222,7 @@ hwsim_error hwsim_device_pending(hwsim_device *device, uint32_t *pending_out) {
   if (error)
     return error;
   timeline_update(device);
-  *pending_out = timeline_pending(device);
+  *pending_out = bus_pending(device);
   timeline_unlock(device);
   return HWSIM_OK;
 }
@@ -232,7 +234,7 @@ typedef struct wait_pending_op {
 
 static hwsim_error apply_wait_pending(hwsim_device *device, op *self, int64_t at_ns) {
   (void)at_ns;
-  return timeline_pending(device) >= ((wait_pending_op *)self)->count ? HWSIM_OK : OP_ARMED;
+  return bus_pending(device) >= ((wait_pending_op *)self)->count ? HWSIM_OK : OP_ARMED;
 }
 
 hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
@@ -245,7 +247,7 @@ hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
                                .open_ended = true};
   wait_pending_op self;
   op_prepare(&self.base, &kind);
-  self.base.topic = timeline_pending_topic(device);
+  self.base.topic = bus_pending_topic(device);
   self.count = count;
   return call_run(device, &self.base, call);
 }

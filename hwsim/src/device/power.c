@@ -6,25 +6,25 @@
 #include "events/ticks.h"
 #include "parts/firmware.h"
 #include "parts/registers.h"
-#include "timeline/timeline.h"
+#include "timeline/bus.h"
 
 void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
-  if (!timeline_is_off(device)) {
+  if (!bus_is_off(device)) {
     ticks_power_off(device, at_ns);
     comparators_power_off(device);
     observers_tell(device,
                    &(occurrence){.kind = HWSIM_EVENT_DISCONNECT, .at_ns = at_ns, .cause = cause});
   }
-  if (timeline_off(device)) { /* right before the operation that a reconnect was injected for */
+  if (bus_off(device)) { /* right before the operation that a reconnect was injected for */
     power_on(device, at_ns);
-    timeline_restart(device, at_ns);
+    bus_restart(device, at_ns);
   }
 }
 
 void power_on(hwsim_device *device, int64_t at_ns) {
-  if (!timeline_is_off(device))
+  if (!bus_is_off(device))
     return;
-  timeline_on(device);
+  bus_on(device);
   firmware_boot(device);
   registers_reset(device, NULL, at_ns);
   /* Also in registers that have just been reset it can be seen what has happened. */

@@ -7,8 +7,8 @@
 #include "base/handle.h"
 #include "events/delivery.h"
 #include "events/ticks.h"
+#include "timeline/bus.h"
 #include "timeline/call.h"
-#include "timeline/timeline.h"
 
 #include <stdlib.h>
 
@@ -79,7 +79,7 @@ static void push(hwsim_subscription *self, hwsim_event event, const op *cause) {
   self->ring[(self->head + self->count++) % self->room] = event;
   if (self->config.handler.handle && self->count == 1) /* otherwise it is scheduled already */
     delivery_schedule(&self->delivery, monotonic_ns());
-  timeline_touch(self->device, &self->readers);
+  topic_touch(self->device, &self->readers);
 }
 
 static size_t pop(hwsim_subscription *self, hwsim_event *events_out, size_t capacity) {
@@ -102,14 +102,13 @@ static size_t take(hwsim_subscription *self, hwsim_event *events_out, size_t cap
   bool held_back = holds_back(self);
   size_t count = pop(self, events_out, capacity);
   if (held_back && count) {
-    timeline_resume(self->device, now_ns);
+    bus_resume(self->device, now_ns);
     ticks_reschedule(self->device);
   }
   return count;
 }
 
-/* ----------------------------------------------------------------------------- what it is told --
- */
+/* --------------------------------------------------------------------------- what it is told -- */
 
 static void happened(hwsim_device *device, observer *observer, const occurrence *what) {
   (void)device;
@@ -173,7 +172,7 @@ static bool needs_delivery(const hwsim_subscription *self) {
 static void reschedule(hwsim_subscription *self) {
   if (needs_delivery(self))
     delivery_schedule(&self->delivery, timeline_to_monotonic(self->device, next_ns(self)));
-  timeline_touch(self->device, &self->readers);
+  topic_touch(self->device, &self->readers);
 }
 
 static void ticks_rescheduled(hwsim_device *device, tick_follower *follower) {
@@ -317,7 +316,7 @@ static void join(hwsim_device *device, hwsim_subscription *self) {
   observers_add(device, &self->observer);
   if (wants(self, HWSIM_EVENT_TIMER))
     ticks_follow(device, &self->follower);
-  timeline_add_detour(device, 1);
+  bus_add_detour(device, 1);
   if (first)
     all->producer->watched(device, all->producer);
   reschedule(self);
@@ -329,7 +328,7 @@ static void leave(hwsim_device *device, hwsim_subscription *self) {
   observers_remove(&self->observer);
   if (wants(self, HWSIM_EVENT_TIMER))
     ticks_unfollow(device, &self->follower);
-  timeline_add_detour(device, -1);
+  bus_add_detour(device, -1);
   if (made && wants(self, made->kind) && !subscribers_want(device, made->kind))
     made->unwatched(device, made);
 }
@@ -368,8 +367,8 @@ void hwsim_subscription_close(hwsim_subscription *self) {
     leave(device, self);
     self->sequence -= self->count; /* dropped on request, not lost */
     self->count = 0;
-    timeline_resume(device, timeline_now(device));
-    timeline_touch(device, &self->readers);
+    bus_resume(device, timeline_now(device));
+    topic_touch(device, &self->readers);
     timeline_update(device);
   }
   timeline_unlock(device);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/handle.h"
+#include "timeline/operation.h"
 
 struct ticks {
   int64_t period_ns, base_ns; /* ticks at base + k * period, from k = 1 on; period 0: none */

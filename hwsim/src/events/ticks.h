@@ -4,6 +4,7 @@
 #ifndef HWSIM_EVENTS_TICKS_H
 #define HWSIM_EVENTS_TICKS_H
 
+#include "base/list.h"
 #include "timeline/timeline.h"
 
 #define SHORTEST_TIMER_NS 1000

@@ -10,7 +10,7 @@
 #include "events/occurrence.h"
 #include "parts/map.h"
 #include "parts/registers.h"
-#include "timeline/timeline.h"
+#include "timeline/bus.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +133,7 @@ static uint32_t stick(const hwsim_device *device, uint64_t number, uint32_t addr
 
 /* Operations have to take the long way, and reads a look at the stuck bits, while there are any. */
 static void set_armed(hwsim_device *device, bool armed) {
-  timeline_add_detour(device, armed ? 1 : -1);
+  bus_add_detour(device, armed ? 1 : -1);
   registers_set_lens(device, armed ? stick : NULL);
 }
 
@@ -200,7 +200,7 @@ hwsim_error faults_add(hwsim_device *device, const hwsim_fault *fault) {
     return error_no_memory(device->config.name, OPERATION(device, inject)->name);
   *entry = (fault_entry){.fault = *fault, .serial = device->faults->injected++};
   if (!fault->at)
-    entry->fault.at = timeline_transactions(device) + 1;
+    entry->fault.at = bus_transactions(device) + 1;
   fault_entry **link = &device->faults->first;
   if (!*link)
     set_armed(device, true);
@@ -225,9 +225,9 @@ hwsim_error hwsim_fault_inject(hwsim_device *device, const hwsim_fault *fault) {
   int64_t now_ns = timeline_update(device);
   bool at_once = !fault->at && fault->probability == 1;
   if (at_once && kinds[place_of(fault->kind)].result == HWSIM_EDISCONNECTED)
-    timeline_power_off(device, NULL, now_ns);
+    bus_power_off(device, NULL, now_ns);
   else if (at_once && fault->kind == HWSIM_FAULT_RECONNECT)
-    timeline_power_on(device, now_ns);
+    bus_power_on(device, now_ns);
   else
     error = faults_add(device, fault);
   timeline_unlock(device);

@@ -6,8 +6,8 @@
 #include "base/handle.h"
 #include "events/occurrence.h"
 #include "parts/flash.h"
+#include "timeline/bus.h"
 #include "timeline/call.h"
-#include "timeline/timeline.h"
 #include "timeline/work.h"
 
 #include <stdlib.h>
@@ -275,7 +275,7 @@ static hwsim_error begin(update *self, const uint8_t *image) {
     return error;
   }
   state->programming = true;
-  timeline_set_exclusive(device, self->options->exclusive);
+  bus_set_exclusive(device, self->options->exclusive);
   self->bank = &memory->banks[flash_running(memory) == &memory->banks[0]];
   memset(data, 0xFF, size);
   uint8_t *old = self->bank->data;
@@ -294,7 +294,7 @@ static void end(update *self) {
   hwsim_error_info info = *hwsim_error_last();
   if (!timeline_lock_any(self->device, self->work.operation)) {
     self->device->firmware->programming = false;
-    timeline_set_exclusive(self->device, false);
+    bus_set_exclusive(self->device, false);
     timeline_unlock(self->device);
   }
   error_restore(&info);

@@ -5,8 +5,8 @@
 #include "base/handle.h"
 #include "events/subscription.h"
 #include "parts/map.h"
+#include "timeline/bus.h"
 #include "timeline/call.h"
-#include "timeline/timeline.h"
 
 enum { NOWHERE = UINT16_MAX };
 
@@ -103,7 +103,7 @@ static void hold(hwsim_device *device, size_t place, uint32_t value) {
   const register_behaviour *behaviour = behaviour_of(self, place);
   if (behaviour->changed)
     behaviour->changed(device, value);
-  timeline_touch(device, &self->watchers);
+  topic_touch(device, &self->watchers);
 }
 
 void registers_set(hwsim_device *device, hwsim_role role, uint32_t value) {
@@ -132,10 +132,10 @@ void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns) {
   self->reset_ns = at_ns;
   for (size_t i = 0; i < self->count; i++)
     hold_and_tell(device, i, self->map[i].reset_value, cause, at_ns);
-  timeline_touch(device, &self->watchers);
+  topic_touch(device, &self->watchers);
 }
 
-void registers_touch(hwsim_device *device) { timeline_touch(device, &device->registers->watchers); }
+void registers_touch(hwsim_device *device) { topic_touch(device, &device->registers->watchers); }
 
 void registers_set_lens(hwsim_device *device, register_lens *lens) {
   device->registers->lens = lens;

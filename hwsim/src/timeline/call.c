@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/handle.h"
+#include "timeline/bus.h"
 #include "timeline/cancel.h"
 #include "timeline/hooks.h"
 #include "timeline/wait.h"
@@ -38,12 +39,12 @@ static hwsim_error begin(hwsim_device *device, op *self, const hwsim_call *call)
     return error;
   }
   if (timeout_ns == HWSIM_TIMEOUT_DEFAULT)
-    timeout_ns = timeline_default_timeout(device);
+    timeout_ns = bus_default_timeout(device);
   if (token && hwsim_cancel_is_set(token)) { /* since it was attached */
     self->state = OP_ENDED;
     self->result = HWSIM_ECANCELLED;
   } else {
-    timeline_submit(device, self, timeout_ns);
+    bus_submit(device, self, timeout_ns);
   }
   return HWSIM_OK;
 }
@@ -95,7 +96,7 @@ __attribute__((noinline)) static hwsim_error run_in_time(hwsim_device *device, o
 
 hwsim_error call_run(hwsim_device *device, op *self, const hwsim_call *call) {
   bool plain = !call || (!call->cancel && call->timeout_ns >= HWSIM_TIMEOUT_DEFAULT);
-  if (!plain || !timeline_run_at_once(device, self))
+  if (!plain || !bus_run_at_once(device, self))
     return run_in_time(device, self, call);
   if (!self->result)
     return HWSIM_OK;

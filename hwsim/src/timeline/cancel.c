@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/handle.h"
-#include "timeline/timeline.h"
+#include "timeline/bus.h"
 
 #include <stdlib.h>
 
@@ -44,7 +44,7 @@ static void cancel(op *self) {
   pthread_mutex_lock(timeline_mutex(device));
   timeline_update(device); /* what is due is not cancelled */
   if (op_is_pending(self))
-    timeline_abort(device, self, HWSIM_ECANCELLED);
+    bus_abort(device, self, HWSIM_ECANCELLED);
   timeline_unlock(device);
 }
 

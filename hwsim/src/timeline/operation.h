@@ -32,10 +32,9 @@ typedef struct op_kind {
 
 /* Something that armed operations wait for. Whoever owns it touches it when it has changed. */
 typedef struct topic {
+  errand errand;
   list ops;
   bool takes_turns; /* only the first operation is asked, until it has ended */
-  bool touched;
-  struct topic *next; /* of those touched */
 } topic;
 
 /* What is going to happen to an operation, decided when it is submitted. */

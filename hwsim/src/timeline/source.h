@@ -27,6 +27,14 @@ typedef struct source {
   void (*fire)(hwsim_device *device, struct source *self, int64_t at_ns, int64_t until_ns);
 } source;
 
+/* Something left to do when the present step is over, such as asking those who wait for what has
+ * changed in it. */
+typedef struct errand {
+  void (*run)(hwsim_device *device, struct errand *self, int64_t at_ns); /* mutex held */
+  bool deferred;
+  struct errand *next; /* the timeline's */
+} errand;
+
 /* FOREVER: not by itself. */
 static inline int64_t source_next_ns(const source *self) {
   return heap_holds(&self->node) ? self->node.time_ns : FOREVER;

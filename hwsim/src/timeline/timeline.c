@@ -1,58 +1,27 @@
-/* The timeline: operations and other sources, settled in the order of their times.
- *
- * An operation takes the next free slot on the bus, `latency +- jitter + bytes / bandwidth` long,
- * and takes effect at its end. One that is cancelled, times out or is closed before that leaves the
- * timeline without effect; the rest of its slot goes back to the bus. Only the first operation on
- * the bus has a known end: when another leaves, nothing has to be moved. */
+/* The timeline: sources, settled in the order of their times, under one mutex, by one clock. */
 #include "timeline/timeline.h"
 
 #include "base/error.h"
 #include "base/handle.h"
-#include "base/random.h"
 #include "timeline/clock.h"
-
-#include <math.h>
+#include "timeline/operation.h"
 
 struct timeline {
-  /* Constant after open. */
-  const timeline_host *host;
-  pthread_mutex_t mutex;
-
-  /* Guarded by the mutex. */
-  atomic_int detours; /* reasons why no operation can take the short way; see run_at_once() */
-  bool closed, off, exclusive;
-  list queue; /* operations on the bus, in order */
-  list armed; /* operations that wait for a condition */
-  uint64_t transactions;
-  uint32_t pending;
+  pthread_mutex_t mutex; /* guards all of it, and what hangs on it */
+  bool closed;
   heap sources;
-  uint64_t order; /* of scheduling */
-  topic *touched; /* a list */
-  topic on_pending;
+  uint64_t order;  /* of scheduling */
+  errand *errands; /* a list */
   clock_state clock;
-  int64_t timeout_ns;
-  uint64_t cancels;
 };
 
-static op *from_list(list_link *element) { return ELEMENT(element, op, on_list); }
-static op *first_on_bus(const timeline *self) { return from_list(list_first(&self->queue)); }
-
-/* ------------------------------------------------------------------------------------- life -- */
+/* -------------------------------------------------------------------------------------- life -- */
 
 size_t timeline_size(void) { return sizeof(timeline); }
 
-void timeline_open(hwsim_device *device, const timeline_host *host) {
-  timeline *self = device->timeline;
-  const hwsim_config *config = &device->config;
-  self->host = host;
-  pthread_mutex_init(&self->mutex, NULL);
-  bool instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
-  atomic_init(&self->detours, !instant);
-  list_init(&self->queue);
-  list_init(&self->armed);
-  topic_init(&self->on_pending, false);
-  self->clock = clock_start(config);
-  self->timeout_ns = config->timeout_ns;
+void timeline_open(hwsim_device *device) {
+  pthread_mutex_init(&device->timeline->mutex, NULL);
+  device->timeline->clock = clock_start(&device->config);
 }
 
 void timeline_free(hwsim_device *device) { pthread_mutex_destroy(&device->timeline->mutex); }
@@ -63,12 +32,11 @@ bool timeline_close(hwsim_device *device) {
     return false;
   clock_stop(&self->clock);
   self->closed = true;
-  timeline_add_detour(device, 1);
   timeline_settle(device, timeline_now(device)); /* what was done in time keeps its result */
   return true;
 }
 
-/* ------------------------------------------------------------------------------------- lock -- */
+/* -------------------------------------------------------------------------------------- lock -- */
 
 hwsim_error timeline_lock_any(hwsim_device *device, const hwsim_operation *operation) {
   if (handle_is_forked(device))
@@ -89,14 +57,14 @@ hwsim_error timeline_lock(hwsim_device *device, const hwsim_operation *operation
 }
 
 void timeline_unlock(hwsim_device *device) {
-  if (device->timeline->touched)
+  if (device->timeline->errands)
     timeline_update(device);
   pthread_mutex_unlock(&device->timeline->mutex);
 }
 
 pthread_mutex_t *timeline_mutex(const hwsim_device *device) { return &device->timeline->mutex; }
 
-/* ------------------------------------------------------------------------------------- time -- */
+/* -------------------------------------------------------------------------------------- time -- */
 
 int64_t timeline_now(const hwsim_device *device) { return clock_read(&device->timeline->clock); }
 
@@ -157,193 +125,20 @@ void timeline_schedule(hwsim_device *device, source *self, source_rank rank, int
   heap_put(&line->sources, &self->node);
 }
 
-/* ----------------------------------------------------------------------- pending operations -- */
-
-/* By itself it acts when its slot ends, if it is the first on the bus, or when its condition comes
- * true; at its deadline otherwise. */
-static void schedule(hwsim_device *device, op *self) {
-  bool waiting = self->state == OP_WAITING, first = self == first_on_bus(device->timeline);
-  int64_t at_ns = waiting ? self->wake_ns : first ? self->done_ns : FOREVER;
-  if (at_ns <= self->deadline_ns)
-    timeline_schedule(device, &self->source, waiting ? RANK_ARMED : RANK_DONE, at_ns);
-  else
-    timeline_schedule(device, &self->source, waiting ? RANK_ARMED_DEADLINE : RANK_DEADLINE,
-                      self->deadline_ns);
-}
-
-static void tell_moved(op *self) {
-  if (self->moved)
-    self->moved(self, self->user);
-}
-
-static void leave_lists(hwsim_device *device, op *self) {
-  list_remove(&self->on_list);
-  if (self->state == OP_WAITING && self->topic)
-    list_remove(&self->on_topic);
-  timeline_schedule(device, &self->source, RANK_DONE, FOREVER);
-}
-
-static void finish(hwsim_device *device, op *self, hwsim_error result) {
-  leave_lists(device, self);
-  self->state = OP_ENDED;
-  if (!self->kind->observer)
-    device->timeline->pending--;
-  self->result = result;
-  if (self->done)
-    self->done(self, self->user);
-}
-
-/* The first operation on the bus has its slot from `free_ns` on. */
-static void start_first(hwsim_device *device, int64_t free_ns) {
-  op *first = first_on_bus(device->timeline);
-  if (!first)
+void timeline_defer(hwsim_device *device, errand *self) {
+  if (self->deferred)
     return;
-  int64_t expected_ns = first->done_ns;
-  first->start_ns = free_ns;
-  first->done_ns = add_saturated(free_ns, first->cost_ns);
-  schedule(device, first);
-  if (first->done_ns != expected_ns)
-    tell_moved(first);
+  self->deferred = true;
+  self->next = device->timeline->errands;
+  device->timeline->errands = self;
 }
 
-void topic_init(topic *self, bool takes_turns) {
-  *self = (topic){.takes_turns = takes_turns};
-  list_init(&self->ops);
-}
-
-op *topic_first(const topic *self) { return ELEMENT(list_first(&self->ops), op, on_topic); }
-
-op *topic_next(const topic *self, const op *before) {
-  return ELEMENT(list_next(&self->ops, &before->on_topic), op, on_topic);
-}
-
-void timeline_touch(hwsim_device *device, topic *self) {
-  if (self->touched || list_is_empty(&self->ops))
-    return;
-  self->touched = true;
-  self->next = device->timeline->touched;
-  device->timeline->touched = self;
-}
-
-/* Whether what an armed operation waits for has come. */
-static void ask(hwsim_device *device, op *self, int64_t at_ns) {
-  int64_t wake_ns = self->wake_ns;
-  hwsim_error result = self->kind->apply(device, self, at_ns);
-  if (result == OP_ARMED) {
-    schedule(device, self);
-    if (self->wake_ns != wake_ns)
-      tell_moved(self);
-    return;
+static void run_errands(hwsim_device *device, int64_t at_ns) {
+  for (errand *each; (each = device->timeline->errands);) {
+    device->timeline->errands = each->next;
+    each->deferred = false;
+    each->run(device, each, at_ns);
   }
-  finish(device, self, result);
-  if (self->topic && self->topic->takes_turns)
-    timeline_touch(device, self->topic);
-}
-
-static void ask_all(hwsim_device *device, topic *self, int64_t at_ns) {
-  for (op *each = topic_first(self), *next; each; each = next) {
-    next = self->takes_turns ? NULL : topic_next(self, each);
-    ask(device, each, at_ns);
-  }
-}
-
-static void ask_touched(hwsim_device *device, int64_t at_ns) {
-  for (topic *each; (each = device->timeline->touched);) {
-    device->timeline->touched = each->next;
-    each->touched = false;
-    ask_all(device, each, at_ns);
-  }
-}
-
-static void arm(hwsim_device *device, op *self) {
-  if (op_is_pending(self))
-    list_remove(&self->on_list);
-  self->state = OP_WAITING;
-  list_append(&device->timeline->armed, &self->on_list);
-  if (self->topic)
-    list_append(&self->topic->ops, &self->on_topic);
-  schedule(device, self);
-}
-
-/* ---------------------------------------------------------------------------- what may happen --
- */
-
-/* Its slot on the bus has ended. */
-static void complete(hwsim_device *device, op *self, int64_t at_ns) {
-  const timeline_host *host = device->timeline->host;
-  hwsim_error result = self->fate.result;
-  if (self->fate.hits)
-    host->suffered(device, self, at_ns);
-  if (self->fate.power_fails && self->kind->tear)
-    self->kind->tear(device, self);
-  if (result == HWSIM_EDISCONNECTED)
-    timeline_power_off(device, self, at_ns);
-  else if (!result)
-    result = self->kind->apply(device, self, at_ns);
-  if (result == OP_ARMED) {
-    arm(device, self);
-    tell_moved(self);
-  } else if (op_is_pending(self)) {
-    finish(device, self, result);
-  }
-  start_first(device, at_ns);
-}
-
-static void stall(hwsim_device *device, op *self) {
-  self->stalled = true;
-  self->done_ns = FOREVER;
-  schedule(device, self);
-}
-
-void timeline_resume(hwsim_device *device, int64_t now_ns) {
-  op *first = first_on_bus(device->timeline);
-  if (!first || !first->stalled)
-    return;
-  first->stalled = false;
-  first->done_ns = now_ns;
-  schedule(device, first);
-  tell_moved(first);
-}
-
-static void abort_at(hwsim_device *device, op *self, hwsim_error result, int64_t now_ns) {
-  bool was_first = self == first_on_bus(device->timeline);
-  int64_t free_ns = self->start_ns > now_ns ? self->start_ns : now_ns;
-  finish(device, self, result);
-  if (was_first)
-    start_first(device, free_ns);
-  if (self->topic && self->topic->takes_turns)
-    timeline_touch(device, self->topic); /* one may have waited for its turn behind this one */
-}
-
-void timeline_abort(hwsim_device *device, op *self, hwsim_error result) {
-  abort_at(device, self, result, timeline_now(device));
-}
-
-void timeline_abort_all(hwsim_device *device, hwsim_error result) {
-  for (op *each; (each = first_on_bus(device->timeline));)
-    finish(device, each, result);
-  for (op *each; (each = from_list(list_first(&device->timeline->armed)));)
-    finish(device, each, result);
-}
-
-static void expire(hwsim_device *device, op *self, int64_t at_ns) {
-  if (self->state == OP_ON_BUS && self->fate.unanswered)
-    device->timeline->host->suffered(device, self, at_ns);
-  abort_at(device, self, HWSIM_ETIMEOUT, at_ns);
-}
-
-static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t until_ns) {
-  (void)until_ns;
-  op *self = ELEMENT(source, op, source);
-  bool first = self == first_on_bus(device->timeline);
-  if (self->state == OP_WAITING && self->wake_ns <= at_ns)
-    ask(device, self, at_ns);
-  else if (!first || self->done_ns > at_ns)
-    expire(device, self, at_ns);
-  else if (device->timeline->host->holds_back(device, op_causes(self)))
-    stall(device, self);
-  else
-    complete(device, self, at_ns);
 }
 
 void timeline_settle(hwsim_device *device, int64_t now_ns) {
@@ -352,8 +147,8 @@ void timeline_settle(hwsim_device *device, int64_t now_ns) {
     heap_node *first = self->sources.root;
     bool due = first && first->time_ns <= now_ns;
     bool is_op = !due || first->order >> 56 >= RANK_DONE;
-    if (self->touched && is_op) { /* after all that followed from the time alone */
-      ask_touched(device, due ? first->time_ns : now_ns);
+    if (self->errands && is_op) { /* after all that followed from the time alone */
+      run_errands(device, due ? first->time_ns : now_ns);
       continue;
     }
     if (!due)
@@ -364,212 +159,16 @@ void timeline_settle(hwsim_device *device, int64_t now_ns) {
     source *acting = ELEMENT(first, source, node);
     acting->fire(device, acting, at_ns, next ? earlier(next->time_ns, now_ns) : now_ns);
     if (is_op)
-      ask_touched(device, at_ns);
+      run_errands(device, at_ns);
   }
 }
 
-/* --------------------------------------------------------------------------------- submitting --
- */
-
-/* Time on the bus, with the jitter of this operation. */
-static int64_t cost(const hwsim_config *config, const op *self) {
-  int64_t cost_ns = config->latency_ns;
-  if (config->jitter_ns) {
-    double unit = random_unit(random_bits(config->seed, RANDOM_JITTER, self->number));
-    cost_ns += (int64_t)((double)config->jitter_ns * (2 * unit - 1));
-  }
-  if (!isinf(config->bandwidth_bps))
-    cost_ns = add_saturated(cost_ns, (int64_t)ceil(self->bytes * 1e9 / config->bandwidth_bps));
-  return cost_ns;
-}
-
-/* What a fault does to an operation that has no slot on the bus. */
-static hwsim_error suffer(hwsim_device *device, const op *self, int64_t now_ns) {
-  timeline *line = device->timeline;
-  if (self->fate.hits)
-    line->host->suffered(device, self, now_ns);
-  if (line->off)
-    return HWSIM_EDISCONNECTED;
-  if (self->fate.result == HWSIM_EDISCONNECTED)
-    timeline_power_off(device, NULL, now_ns);
-  return self->fate.unanswered ? HWSIM_OK : self->fate.result;
-}
-
-static void put_on_bus(hwsim_device *device, op *self, int64_t now_ns) {
-  timeline *line = device->timeline;
-  const op *last = from_list(list_last(&line->queue));
-  self->cost_ns = self->fate.unanswered
-                      ? FOREVER
-                      : add_saturated(self->fate.delay_ns, cost(&device->config, self));
-  self->start_ns = last ? last->done_ns : now_ns;
-  self->done_ns = add_saturated(self->start_ns, self->cost_ns);
-  self->state = OP_ON_BUS;
-  list_append(&line->queue, &self->on_list);
-  schedule(device, self);
-}
-
-static void put_beside(hwsim_device *device, op *self, int64_t now_ns) {
-  self->cost_ns = self->fate.delay_ns;
-  self->start_ns = now_ns;
-  self->wake_ns = FOREVER;
-  arm(device, self);
-  ask(device, self, now_ns);
-}
-
-/* With a number and a fate. An error: it never gets onto the timeline. */
-static hwsim_error decide(hwsim_device *device, op *self, int64_t now_ns) {
-  timeline *line = device->timeline;
-  self->number = ++line->transactions;
-  line->host->decide(device, self);
-  if (self->fate.reconnects)
-    timeline_power_on(device, now_ns);
-  if (self->kind->off_bus)
-    return suffer(device, self, now_ns);
-  if (!line->off)
-    return HWSIM_OK;
-  if (self->fate.hits)
-    line->host->suffered(device, self, now_ns);
-  return HWSIM_EDISCONNECTED;
-}
-
-/* Whatever the time is: reading the clock would cost more than all the rest. */
-bool timeline_run_at_once(hwsim_device *device, op *self) {
-  timeline *line = device->timeline;
-  if (atomic_load_explicit(&line->detours, memory_order_relaxed) || self->timed ||
-      handle_is_forked(device))
+bool timeline_jump(hwsim_device *device, int64_t to_ns) {
+  clock_state *clock = &device->timeline->clock;
+  if (clock->kind != HWSIM_CLOCK_VIRTUAL || to_ns == FOREVER)
     return false;
-  pthread_mutex_lock(&line->mutex);
-  bool free = !atomic_load_explicit(&line->detours, memory_order_relaxed) &&
-              list_is_empty(&line->queue) && list_is_empty(&line->armed);
-  if (free) {
-    self->number = ++line->transactions;
-    self->result = self->kind->apply(device, self, 0);
-  }
-  pthread_mutex_unlock(&line->mutex);
-  return free;
-}
-
-hwsim_error timeline_submit(hwsim_device *device, op *self, int64_t timeout_ns) {
-  timeline *line = device->timeline;
-  const op_kind *kind = self->kind;
-  self->state = OP_ENDED;
-  self->number = 0;
-  self->done = self->moved = NULL;
-  self->timeout_ns = timeout_ns;
-  if (line->exclusive && !kind->maintenance && !kind->observer)
-    return self->result = HWSIM_EBUSY;
-
-  int64_t now_ns = timeline_update(device);
-  self->source = (source){.fire = fire};
-  self->stalled = false;
-  if (!kind->observer && (self->result = decide(device, self, now_ns)))
-    return self->result;
-  self->deadline_ns = add_saturated(now_ns, timeout_ns);
-  if (!kind->observer) {
-    line->pending++;
-    timeline_touch(device, &line->on_pending);
-  }
-  if (kind->off_bus)
-    put_beside(device, self, now_ns);
-  else
-    put_on_bus(device, self, now_ns);
-  timeline_settle(device, now_ns);
-  return op_is_pending(self) ? HWSIM_OK : self->result;
-}
-
-/* The known end of what is before it on the bus, and its own cost; exact, in time that grows with
- * the queue. */
-static int64_t exact_done_ns(const timeline *line, const op *self) {
-  const op *each = first_on_bus(line);
-  int64_t done_ns = each->done_ns;
-  while (each != self) {
-    each = from_list(each->on_list.next);
-    done_ns = add_saturated(done_ns, each->cost_ns);
-  }
-  return done_ns;
-}
-
-bool timeline_jump(hwsim_device *device, const op *self) {
-  timeline *line = device->timeline;
-  if (line->clock.kind != HWSIM_CLOCK_VIRTUAL)
-    return false;
-  int64_t due_ns = self->state == OP_WAITING ? self->wake_ns : exact_done_ns(line, self);
-  int64_t next_ns = earlier(due_ns, self->deadline_ns);
-  if (next_ns == FOREVER)
-    return false;
-  if (line->clock.time_ns < next_ns)
-    line->clock.time_ns = next_ns;
-  timeline_settle(device, line->clock.time_ns);
+  if (clock->time_ns < to_ns)
+    clock->time_ns = to_ns;
+  timeline_settle(device, clock->time_ns);
   return true;
 }
-
-int64_t timeline_next_ns(const hwsim_device *device, const op *self) {
-  int64_t due_ns = self->state == OP_WAITING ? self->wake_ns : self->done_ns;
-  bool overdue = self->state == OP_ON_BUS && self != first_on_bus(device->timeline) &&
-                 due_ns <= timeline_now(device);
-  return earlier(overdue ? FOREVER : due_ns, self->deadline_ns); /* it is told of its turn */
-}
-
-/* ----------------------------------------------------------------------- state and counters -- */
-
-uint64_t timeline_cancels(const hwsim_device *device) { return device->timeline->cancels; }
-uint64_t timeline_transactions(const hwsim_device *device) {
-  return device->timeline->transactions;
-}
-uint32_t timeline_pending(const hwsim_device *device) { return device->timeline->pending; }
-topic *timeline_pending_topic(const hwsim_device *device) { return &device->timeline->on_pending; }
-int64_t timeline_default_timeout(const hwsim_device *device) {
-  return device->timeline->timeout_ns;
-}
-void timeline_set_default_timeout(hwsim_device *device, int64_t timeout_ns) {
-  device->timeline->timeout_ns = timeout_ns;
-}
-
-void timeline_cancel_all(hwsim_device *device) {
-  timeline_abort_all(device, HWSIM_ECANCELLED);
-  device->timeline->cancels++;
-}
-
-/* Under the mutex; atomic because the short way looks before it takes that. */
-void timeline_add_detour(hwsim_device *device, int by) {
-  atomic_int *detours = &device->timeline->detours;
-  int before = atomic_load_explicit(detours, memory_order_relaxed);
-  atomic_store_explicit(detours, before + by, memory_order_relaxed);
-}
-
-void timeline_set_exclusive(hwsim_device *device, bool exclusive) {
-  timeline_add_detour(device, exclusive - device->timeline->exclusive);
-  device->timeline->exclusive = exclusive;
-}
-
-void timeline_power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
-  device->timeline->host->power_off(device, cause, at_ns);
-}
-
-void timeline_power_on(hwsim_device *device, int64_t at_ns) {
-  device->timeline->host->power_on(device, at_ns);
-}
-
-bool timeline_is_off(const hwsim_device *device) { return device->timeline->off; }
-
-static void set_off(hwsim_device *device, bool off) {
-  timeline_add_detour(device, off - device->timeline->off);
-  device->timeline->off = off;
-}
-
-bool timeline_off(hwsim_device *device) {
-  timeline *self = device->timeline;
-  set_off(device, true);
-  for (list_link *each = list_first(&self->armed), *next; each; each = next) {
-    next = list_next(&self->armed, each);
-    if (!from_list(each)->kind->observer)
-      finish(device, from_list(each), HWSIM_EDISCONNECTED);
-  }
-  for (op *first; (first = first_on_bus(self)) && !first->fate.reconnects;)
-    finish(device, first, HWSIM_EDISCONNECTED);
-  return !list_is_empty(&self->queue);
-}
-
-void timeline_on(hwsim_device *device) { set_off(device, false); }
-
-void timeline_restart(hwsim_device *device, int64_t at_ns) { start_first(device, at_ns); }

@@ -6,6 +6,7 @@
 #include "timeline/wait.h"
 
 #include "base/handle.h"
+#include "timeline/bus.h"
 #include "timeline/hooks.h"
 
 /* Below this a condition variable costs more than it waits (timer slack is 50 us on Linux), and the
@@ -91,7 +92,7 @@ static hwsim_error poll_interrupt(hwsim_device *device, op *self, const hwsim_ho
   pthread_mutex_lock(timeline_mutex(device));
   timeline_update(device); /* what is due is not interrupted */
   if (interrupted && op_is_pending(self))
-    timeline_abort(device, self, HWSIM_ECANCELLED);
+    bus_abort(device, self, HWSIM_ECANCELLED);
   return HWSIM_OK;
 }
 
@@ -100,11 +101,11 @@ static hwsim_error wait_for_end(hwsim_device *device, op *self, waiter *own,
   pthread_mutex_t *mutex = timeline_mutex(device);
   int64_t poll_at = hooks && hooks->poll ? monotonic_ns() + POLL_NS : FOREVER;
   while (op_is_pending(self)) {
-    if (timeline_jump(device, self)) { /* once more, and it may be for ever: let others in */
+    if (bus_jump(device, self)) { /* once more, and it may be for ever: let others in */
       pthread_mutex_unlock(mutex);
       pthread_mutex_lock(mutex);
     } else {
-      int64_t until = timeline_to_monotonic(device, timeline_next_ns(device, self));
+      int64_t until = timeline_to_monotonic(device, bus_next_ns(device, self));
       wait_until(mutex, own, earlier(until, poll_at));
     }
     if (poll_at != FOREVER && monotonic_ns() >= poll_at) {
@@ -119,7 +120,7 @@ static hwsim_error wait_for_end(hwsim_device *device, op *self, waiter *own,
 
 /* The real time that it will take at most. */
 static int64_t expected_ns(const hwsim_device *device, const op *self) {
-  int64_t end_ns = timeline_to_monotonic(device, timeline_next_ns(device, self));
+  int64_t end_ns = timeline_to_monotonic(device, bus_next_ns(device, self));
   if (self->kind->open_ended || end_ns == FOREVER)
     return FOREVER;
   int64_t rest_ns = end_ns - monotonic_ns();
@@ -127,7 +128,7 @@ static int64_t expected_ns(const hwsim_device *device, const op *self) {
 }
 
 hwsim_error wait_for(hwsim_device *device, op *self, const hwsim_hooks **entered_out) {
-  for (int i = 0; i < JUMPS && op_is_pending(self) && timeline_jump(device, self); i++)
+  for (int i = 0; i < JUMPS && op_is_pending(self) && bus_jump(device, self); i++)
     ;
   if (!op_is_pending(self))
     return HWSIM_OK;

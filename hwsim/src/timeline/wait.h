@@ -2,7 +2,9 @@
 #ifndef HWSIM_TIMELINE_WAIT_H
 #define HWSIM_TIMELINE_WAIT_H
 
-#include "timeline/timeline.h"
+#include "timeline/operation.h"
+
+#include <pthread.h>
 
 /* Until the operation has ended. Mutex held on entry and exit, released meanwhile. Where it sets
  * *entered_out, the caller ends with hooks_leave() of it. EFORKED: a hook forked, this is the

@@ -3,9 +3,9 @@
 
 #include "base/error.h"
 #include "base/handle.h"
+#include "timeline/bus.h"
 #include "timeline/call.h"
 #include "timeline/hooks.h"
-#include "timeline/timeline.h"
 
 #define REPORT_NS 20000000
 
@@ -29,7 +29,7 @@ hwsim_error work_begin(work *self, hwsim_device *device, const hwsim_operation *
     return error;
   if (timeout_ns != HWSIM_TIMEOUT_DEFAULT)
     self->deadline_ns = add_saturated(timeline_now(device), timeout_ns);
-  self->device_cancels = timeline_cancels(device);
+  self->device_cancels = bus_cancels(device);
   timeline_unlock(device);
   self->entered = hooks_enter(expected_ns);
   return HWSIM_OK;
@@ -64,7 +64,7 @@ hwsim_error work_check(work *self) {
   hwsim_error error = timeline_lock(device, self->operation);
   if (error)
     return error;
-  bool cancelled = timeline_cancels(device) != self->device_cancels;
+  bool cancelled = bus_cancels(device) != self->device_cancels;
   bool late = self->deadline_ns != FOREVER && timeline_now(device) >= self->deadline_ns;
   timeline_unlock(device);
   if (cancelled)
