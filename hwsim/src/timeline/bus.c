@@ -288,14 +288,15 @@ bool bus_run_at_once(hwsim_device *device, op *self) {
   if (atomic_load_explicit(&line->detours, memory_order_relaxed) || self->timed ||
       handle_is_forked(device))
     return false;
-  pthread_mutex_lock(timeline_mutex(device));
+  pthread_mutex_t *mutex = timeline_mutex(device);
+  pthread_mutex_lock(mutex);
   bool free = !atomic_load_explicit(&line->detours, memory_order_relaxed) &&
               list_is_empty(&line->queue) && list_is_empty(&line->armed);
   if (free) {
     self->number = ++line->transactions;
     self->result = self->kind->apply(device, self, 0);
   }
-  pthread_mutex_unlock(timeline_mutex(device));
+  pthread_mutex_unlock(mutex);
   return free;
 }
 
