@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import hwsim
-from hwsim.stream import Overrun as Policy
+from hwsim.stream import OverrunPolicy as Policy
 from hwsim.stream import SampleType
 
 MANUAL = "latency=0s&clock=manual&timeout=inf"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 import logging
 import math
-import pickle
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -306,20 +304,6 @@ def test_thread_that_waits_keeps_the_device_alive(name: str) -> None:
     token.cancel()
     with pytest.raises(hwsim.errors.OperationCancelled):
         future.result(LIMIT)
-
-
-@pytest.mark.parametrize("dump", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_pickle_and_copy_are_refused_with_advice(
-    dump: Callable[[object], object], open_device: OpenDevice
-) -> None:
-    with pytest.raises(TypeError, match="pass its uri"):
-        dump(open_device())
-
-
-@pytest.mark.parametrize("dump", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_pickle_and_copy_of_a_token_are_refused(dump: Callable[[object], object]) -> None:
-    with pytest.raises(TypeError, match="CancelToken"):
-        dump(hwsim.CancelToken())
 
 
 def test_devices_are_equal_only_to_themselves(open_device: OpenDevice) -> None:

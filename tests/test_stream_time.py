@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import LIMIT, OpenDevice, in_thread, parallelize
 from examples import examples
 from hwsim.errors import DeviceTimeout, Overrun
-from hwsim.stream import Overrun as Policy
+from hwsim.stream import OverrunPolicy as Policy
 from hwsim.stream import Status, Stream
 from streams import MANUAL, POLICIES, VIRTUAL, codes, connect_ramp, partial_of, ramp
 

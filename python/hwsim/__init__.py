@@ -13,12 +13,14 @@ from typing import NamedTuple
 
 from hwsim import _native, errors, firmware, gil
 from hwsim.calibration import Calibration
-from hwsim.device import CancelToken, Device
+from hwsim.cancel import CancelToken
+from hwsim.device import Device
 from hwsim.errors import HwsimError
-from hwsim.events import Event, Subscription
+from hwsim.events import Event
 from hwsim.registers import Register, Registers
 from hwsim.signals import Signal
 from hwsim.stream import Block, Stream
+from hwsim.subscription import Subscription
 
 __version__: str  # see __getattr__
 __all__ = [

@@ -27,7 +27,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from hwsim import gil, signals
-from hwsim.device import CancelToken, Device
+from hwsim.cancel import CancelToken
+from hwsim.device import Device
 
 BEAT_S = 0.01  # how long the main thread asks to wait, again and again
 REDRAW_S = 0.1

@@ -10,8 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from types import TracebackType
-from typing import Literal, NoReturn, Self
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,13 @@ import numpy.typing as npt
 from hwsim import _native, signals
 from hwsim.arguments import integer
 from hwsim.calibration import Calibration
-from hwsim.events import Event, EventKind, OnError, Overflow, Subscription
+from hwsim.cancel import CancelToken
+from hwsim.events import Event, EventKind, Overflow
+from hwsim.lifetime import Scoped
 from hwsim.registers import Registers, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform
-from hwsim.stream import Overrun, SampleType, Stream
+from hwsim.stream import OverrunPolicy, SampleType, Stream
+from hwsim.subscription import OnError, Subscription
 
 log = logging.getLogger("hwsim")
 
@@ -32,33 +34,11 @@ FaultKind = Literal[
 ]  # fmt: skip
 
 
-class CancelToken(_native.CancelToken):
-    """Stops the calls that it is given to as ``cancel=``, now and later, in any thread.
-
-    A token is latched: a call that starts after :meth:`cancel` is stopped as well, so there is no
-    race to lose. There is no way back; make a new one.
-
-    **Thread safety:** may be used by any number of calls in any threads.
-    """
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether :meth:`cancel` has been called."""
-        return self._is_cancelled()
-
-    def __repr__(self) -> str:
-        try:
-            state = "cancelled" if self.cancelled else "not cancelled"
-        except ValueError:
-            state = "not initialised"
-        return f"<hwsim.CancelToken, {state}>"
-
-
 Progress = Callable[[int, int], object]
 
 
 @_native.bind_methods
-class Device(_native.Device):
+class Device(Scoped, _native.Device):
     """A simulated instrument, open from construction until :meth:`close`.
 
     Operations on one device queue on its bus in the order of the calls; those on different devices
@@ -79,6 +59,8 @@ class Device(_native.Device):
     **Thread safety:** every method may be called from any thread at any time, all at once.
     """
 
+    _instead = "pass its uri, and open it there"
+
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
         self.uri = uri
@@ -93,19 +75,8 @@ class Device(_native.Device):
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s: closed", self.name)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def _end(self) -> None:
         self.close()
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Device cannot be pickled or copied: pass its uri, and open it there")
 
     def __repr__(self) -> str:
         if "uri" not in self.__dict__:
@@ -127,12 +98,6 @@ class Device(_native.Device):
     def _settings(self) -> _native._Config:
         """Made when first asked for: a dictionary is larger than the device itself."""
         return self._config()
-
-    @property
-    def _subscriptions(self) -> set[Subscription]:
-        """Keeps them alive until they are closed. Made by the first thread that asks for it."""
-        kept: set[Subscription] = self.__dict__.setdefault("_kept_subscriptions", set())
-        return kept
 
     @property
     def name(self) -> str:
@@ -377,7 +342,7 @@ class Device(_native.Device):
         block: int = 4096,
         buffer: int | None = None,
         total: int | None = None,
-        overrun: Overrun = "error",
+        overrun: OverrunPolicy = "error",
         dtype: SampleType = "int16",
         first_index: int = 0,
     ) -> Stream:
@@ -398,7 +363,7 @@ class Device(_native.Device):
         Raises:
             ValueError: A bad value; the error names it.
         """
-        return Stream(
+        stream = Stream(
             self,
             rate_hz,
             channels=channels,
@@ -409,6 +374,8 @@ class Device(_native.Device):
             dtype=dtype,
             first_index=first_index,
         )
+        log.debug("%s: stream started: %g Hz, channels %s", self.name, rate_hz, stream.channels)
+        return stream
 
     def signal(self, channel: int) -> Signal:
         """Returns what is connected to the channel."""

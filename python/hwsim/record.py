@@ -21,7 +21,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from hwsim.device import CancelToken, Device
+from hwsim.cancel import CancelToken
+from hwsim.device import Device
 from hwsim.errors import OperationCancelled
 from hwsim.stream import Block, SampleType, Stream
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native
+from hwsim.cancel import CancelToken
 from hwsim.errors import NotFound
-
-if TYPE_CHECKING:
-    from hwsim.device import CancelToken, Device
 
 
 class Register:
@@ -30,7 +28,7 @@ class Register:
 
     __slots__ = ("_device", "access", "address", "description", "name", "reset_value", "writable")
 
-    def __init__(self, device: Device, entry: tuple[str, int, str, int, int, str]) -> None:
+    def __init__(self, device: _native.Device, entry: tuple[str, int, str, int, int, str]) -> None:
         self._device = device
         (
             self.name,
@@ -63,7 +61,7 @@ class Registers(Mapping[str, Register]):
     }
     count = len(_map)
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: _native.Device) -> None:
         self._device = device
 
     def __getitem__(self, name: str) -> Register:
@@ -78,7 +76,7 @@ class Registers(Mapping[str, Register]):
         return len(self._map)
 
     def __repr__(self) -> str:
-        return f"<hwsim.Registers of {self._device.name!r}: {', '.join(self)}>"
+        return f"<hwsim.Registers of {self._device._config()['name']!r}: {', '.join(self)}>"
 
 
 def as_uint32(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:

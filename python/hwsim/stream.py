@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, SupportsFloat, get_args
+from typing import Any, Literal, NamedTuple, SupportsFloat, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native
 from hwsim.arguments import choice, integer
+from hwsim.cancel import CancelToken
 from hwsim.errors import HwsimError
+from hwsim.lifetime import Scoped
 
-if TYPE_CHECKING:
-    from hwsim.device import CancelToken, Device
-
-log = logging.getLogger("hwsim")
-
-Overrun = Literal["error", "skip"]
+OverrunPolicy = Literal["error", "skip"]
 SampleType = Literal["int16", "float32", "float64"]
-Samples = npt.NDArray[np.int16] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
+SampleArray = npt.NDArray[np.int16] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +33,7 @@ class Block:
         volts_per_code: Of each channel.
     """
 
-    data: Samples
+    data: SampleArray
     first_index: int
     lost: int
     rate_hz: float
@@ -84,7 +79,7 @@ class Status(NamedTuple):
     running: bool
 
 
-class Stream(_native.Stream):
+class Stream(Scoped, _native.Stream):
     """A running acquisition; made by :meth:`hwsim.Device.stream`.
 
     Iterating gives blocks until the stream ends: by its ``total``, or by :meth:`stop`. Several
@@ -93,20 +88,22 @@ class Stream(_native.Stream):
     **Thread safety:** every method may be called from any thread at any time.
     """
 
+    _instead = "open the device in the other process, and start one there"
+
     def __init__(
         self,
-        device: Device,
+        device: _native.Device,
         rate_hz: float,
         *,
         channels: Sequence[int] = (0,),
         block: int = 4096,
         buffer: int | None = None,
         total: int | None = None,
-        overrun: Overrun = "error",
+        overrun: OverrunPolicy = "error",
         dtype: SampleType = "int16",
         first_index: int = 0,
     ) -> None:
-        choice("overrun", overrun, get_args(Overrun))
+        choice("overrun", overrun, get_args(OverrunPolicy))
         choice("dtype", dtype, get_args(SampleType))
         if not isinstance(channels, Iterable):
             raise TypeError(f"channels must be a sequence of integers, got {channels!r}")
@@ -125,25 +122,16 @@ class Stream(_native.Stream):
             buffer,
             total or 0,
             first_index,
-            get_args(Overrun).index(overrun),
+            get_args(OverrunPolicy).index(overrun),
         )
-        self.device = device
+        self.device: Any = device  # the Device, whose module is above this one
         self.rate_hz = float(rate_hz)
         self.channels = tuple(numbers)
         self.dtype = np.dtype(dtype)
         scales = [self._volts_per_code(i) for i in range(len(numbers))]
         self._scales = np.array(scales, dtype=np.float64)
-        log.debug("%s: stream started: %g Hz, channels %s", device.name, rate_hz, self.channels)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def _end(self) -> None:
         self.stop()
 
     def __iter__(self) -> Iterator[Block]:
@@ -166,7 +154,7 @@ class Stream(_native.Stream):
         self,
         n: int | None = None,
         *,
-        out: Samples | None = None,
+        out: SampleArray | None = None,
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> Block:
@@ -236,6 +224,6 @@ class Stream(_native.Stream):
                 error.partial = Span(*error.partial)
             raise
 
-    def _block(self, out: Samples, span: Span) -> Block:
+    def _block(self, out: SampleArray, span: Span) -> Block:
         data = out[: span.samples]
         return Block(data, span.first_index, span.lost, self.rate_hz, self._scales)
