@@ -23,7 +23,8 @@ from rich.console import Console
 
 import hwsim
 from hwsim.cli import main
-from hwsim.demo import demo, quantity
+from hwsim.cli.demo import demo
+from hwsim.cli.quantity import quantity
 
 SHORT = ["demo", "--devices", "3", "--latency", "1ms", "--reads", "4"]
 ESCAPE = "\x1b"
@@ -195,7 +196,7 @@ def test_ctrl_c_ends_the_demo_with_130_and_no_traceback(when: str) -> None:
 INTERRUPTED_EVERYWHERE = """
 import io, signal, sys
 from rich.console import Console
-from hwsim import demo
+from hwsim.cli import demo
 
 def interrupted_at_call(number):
     calls = 0
@@ -212,14 +213,14 @@ def interrupted_at_call(number):
             measure(run, *arguments)
         finally:
             sys.settrace(None)
-    measure, demo._measure = demo._measure, traced
+    measure, demo.measure = demo.measure, traced
     try:
         demo.demo(Console(file=io.StringIO()), devices=2, latency="1us", reads=1)
         return False
     except KeyboardInterrupt:
         return True
     finally:
-        demo._measure = measure
+        demo.measure = measure
 
 number = 1
 while interrupted_at_call(number):

@@ -21,8 +21,10 @@ import hwsim
 from conftest import OpenDevice, run_script
 from hwsim import signals
 from hwsim.cli import main
+from hwsim.cli.record import add_parser
 from hwsim.errors import BusError
-from hwsim.record import Recording, _Envelope, add_parser, record
+from hwsim.figure import Envelope
+from hwsim.record import Recording, record
 
 VIRTUAL = "latency=0s&clock=virtual&rate=20kHz&range=5V"
 URI = "hwsim://recorder?clock=virtual&rate=20kHz"
@@ -338,7 +340,7 @@ def test_missing_matplotlib_is_told_before_recording(
 @pytest.mark.parametrize("block", [1, 7, 64, 1000])
 def test_envelope_holds_the_extremes_of_each_stretch(block: int) -> None:
     values = np.random.default_rng(1).normal(size=(3000, 2))
-    envelope = _Envelope(2, stretches=64)
+    envelope = Envelope(2, stretches=64)
     for start in [n for n in range(0, 3000, block) if not 1000 <= n < 2000]:
         envelope.add(start, values[start : start + block])
     assert envelope.length == 64

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+CODES = 65536  # of a converter, as HWSIM_CODES in hwsim.h: half of them for each polarity
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hwsim import _native, signals
 from hwsim.arguments import integer
-from hwsim.calibration import Calibration
+from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
@@ -504,7 +504,7 @@ class Device(Scoped, _native.Device):
             StateError: The converter saturates at every reference, or is off.
             HwsimError: It was stopped; nothing has been corrected.
         """
-        inl, dnl = np.empty(65536), np.empty(65536)
+        inl, dnl = np.empty(CODES), np.empty(CODES)
         result = self._calibrate(channel, samples, inl, dnl, timeout, cancel, progress)
         log.debug("%s: channel %d calibrated", self.name, channel)
         return Calibration(*result, inl=inl, dnl=dnl)

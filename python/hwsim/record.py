@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import math
 import os
-import signal
-import sys
 import wave
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,13 +13,10 @@ from types import TracebackType
 from typing import IO, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from hwsim.cancel import CancelToken
 from hwsim.device import Device
-from hwsim.errors import OperationCancelled
+from hwsim.figure import Envelope, new_figure
 from hwsim.stream import Block, SampleType, Stream
 
 GAPS_KEPT = 5  # enough to say where; a recording that never keeps up would have millions
@@ -106,8 +99,8 @@ def record(
     if device.clock == "manual":
         raise ValueError("a manual clock stands still: there would be nothing to record")
     rate_hz = device.rate if rate_hz is None else rate_hz
-    total = _samples(seconds, rate_hz)
-    figure = None if plot is None else _new_figure(plot, len(channels))
+    total = samples_in(seconds, rate_hz)
+    figure = None if plot is None else new_figure(plot, 10, 1 + 2 * len(channels))
     block = max(1, min(int(rate_hz / 10), 2**18 // max(1, len(channels))))
     recording = Recording()
     with ExitStack() as stack:
@@ -122,7 +115,7 @@ def record(
             )
         )
         file = stack.enter_context(writer(path, stream, total))
-        envelope = _Envelope(len(channels))
+        envelope = Envelope(len(channels))
         if figure is not None and plot is not None:
             stack.callback(_draw, figure, plot, envelope, stream)
         out: Any = np.empty((block, len(channels)), dtype=stream.dtype)
@@ -136,7 +129,12 @@ def record(
     return recording
 
 
-def _samples(seconds: float, rate_hz: float) -> int | None:
+def samples_in(seconds: float, rate_hz: float) -> int | None:
+    """Returns how many samples of each channel a recording has; None: it does not end.
+
+    Raises:
+        ValueError: There is no such number.
+    """
     if not (seconds > 0 and 0 < rate_hz <= 1e9):
         what = f"{seconds:g} s at {rate_hz:g} Hz"
         raise ValueError(f"seconds must be more than 0, and the rate at most 1e9 Hz, got {what}")
@@ -250,45 +248,7 @@ _FORMATS: dict[str, type[_Npy | _Csv | _Wav]] = {".npy": _Npy, ".wav": _Wav, ".c
 # -------------------------------------------------------------------------------------------- plot
 
 
-class _Envelope:
-    """The least and the greatest value in each of up to 4096 equal stretches of the stream."""
-
-    def __init__(self, channels: int, stretches: int = 4096) -> None:
-        self.length = 1  # of a stretch, in samples; doubled when the recording outgrows them
-        self.lowest = np.full((stretches, channels), np.inf)
-        self.highest = -self.lowest
-
-    def add(self, first_index: int, volts: npt.NDArray[np.float64]) -> None:
-        """Adds samples; a gap before them stays empty."""
-        while first_index + len(volts) > self.length * len(self.lowest):
-            self._double()
-        stretch = (first_index + np.arange(len(volts))) // self.length
-        starts = np.flatnonzero(np.diff(stretch, prepend=-1))
-        at = stretch[starts]
-        self.lowest[at] = np.minimum(self.lowest[at], np.minimum.reduceat(volts, starts))
-        self.highest[at] = np.maximum(self.highest[at], np.maximum.reduceat(volts, starts))
-
-    def _double(self) -> None:
-        self.length *= 2
-        for values, join in ((self.lowest, np.minimum), (self.highest, np.maximum)):
-            half = len(values) // 2
-            values[:half] = join(values[::2], values[1::2])
-            values[half:] = np.inf if join is np.minimum else -np.inf
-
-
-def _new_figure(path: str | os.PathLike[str], channels: int) -> Any:
-    try:
-        figure = importlib.import_module("matplotlib.figure")
-    except ImportError:
-        raise ValueError(
-            "a plot needs matplotlib, which is not installed: pip install 'hwsim[plot]'"
-        ) from None
-    result = figure.Figure(figsize=(10, 1 + 2 * channels), layout="constrained")
-    result.savefig(path)  # if that fails, then now, and not after the recording
-    return result
-
-
-def _draw(figure: Any, path: str | os.PathLike[str], envelope: _Envelope, stream: Stream) -> None:
+def _draw(figure: Any, path: str | os.PathLike[str], envelope: Envelope, stream: Stream) -> None:
     seconds = np.arange(len(envelope.lowest)) * (envelope.length / stream.rate_hz)
     lowest = np.where(np.isfinite(envelope.lowest), envelope.lowest, np.nan)
     highest = np.where(np.isfinite(envelope.highest), envelope.highest, np.nan)
@@ -300,124 +260,3 @@ def _draw(figure: Any, path: str | os.PathLike[str], envelope: _Envelope, stream
     rows[0].set_title(f"{stream.device.name}, {stream.rate_hz:,.10g} Hz")
     rows[-1].set_xlabel("time (s)")
     figure.savefig(path, dpi=120)
-
-
-# ------------------------------------------------------------------------------------- the command
-
-
-def add_parser(subparsers: Any, *, epilog: str | None = None) -> None:
-    """Adds ``hwsim record`` to the subparsers of argparse; its ``run`` takes a console."""
-    command: argparse.ArgumentParser = subparsers.add_parser(
-        "record",
-        help="record channels of a device to an NPY, WAV or CSV file",
-        description="Records channels of a device to a file, in memory that does not grow. Ctrl-C "
-        "ends the recording and keeps what is there. Samples that cannot be written in time are "
-        "skipped; a warning at the end tells how many, and where.",
-        epilog=epilog,
-    )
-    command.set_defaults(run=_run)
-    command.add_argument("uri", metavar="URI", help="resource string, such as hwsim://daq0")
-    command.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help=".npy, .wav or .csv"
-    )
-    command.add_argument(
-        "--rate",
-        type=float,
-        metavar="HZ",
-        help="samples a second of each channel (default: the device's)",
-    )
-    command.add_argument(
-        "--channels",
-        type=_numbers,
-        default=(0,),
-        metavar="N,N,...",
-        help="which ones, separated by commas (default: 0)",
-    )
-    command.add_argument(
-        "--seconds",
-        type=float,
-        default=10.0,
-        metavar="S",
-        help="how long, in the device's time; inf: until Ctrl-C (default: 10)",
-    )
-    command.add_argument(
-        "--dtype",
-        choices=["int16", "float32", "float64"],
-        help="of an .npy file: int16 codes, or volts (default: float32)",
-    )
-    command.add_argument(
-        "--plot", type=Path, metavar="PNG", help="also draw the recording (needs matplotlib)"
-    )
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be numbers such as 0,1,3, got {text!r}") from None
-
-
-def _run(console: Console, arguments: argparse.Namespace) -> None:
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    so_far = Recording()
-    with Device(arguments.uri) as device:
-        rate_hz = device.rate if arguments.rate is None else arguments.rate
-        total = _samples(arguments.seconds, rate_hz)
-        progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        task = progress.add_task(arguments.output.name, total=total, note="")
-
-        def on_block(recording: Recording) -> None:
-            nonlocal so_far
-            so_far = recording
-            note = f"{recording.samples:,} samples"
-            note += f", {recording.lost:,} lost" if recording.lost else ""
-            progress.update(task, completed=recording.samples + recording.lost, note=note)
-
-        # Between two blocks, so that what is said about the file is true.
-        token = CancelToken()
-        before = signal.signal(signal.SIGINT, lambda *_: token.cancel())
-        try:
-            with progress:
-                record(
-                    device,
-                    arguments.output,
-                    seconds=arguments.seconds,
-                    rate_hz=rate_hz,
-                    channels=arguments.channels,
-                    dtype=arguments.dtype,
-                    plot=arguments.plot,
-                    on_block=on_block,
-                    cancel=token,
-                )
-        except OperationCancelled:
-            raise KeyboardInterrupt from None
-        finally:
-            signal.signal(signal.SIGINT, before)
-            if so_far.samples:
-                count = len(arguments.channels)
-                console.print(
-                    f"{arguments.output}: {so_far.samples:,} samples of {count} "
-                    f"channel{'s' * (count > 1)}, {so_far.samples / rate_hz:,.6g} s",
-                    soft_wrap=True,
-                )
-                _warn(so_far)
-
-
-def _warn(recording: Recording) -> None:
-    """Says on standard error what is missing."""
-    if not recording.lost:
-        return
-    places = [f"{lost:,} before row {row:,}" for row, lost in recording.gaps]
-    if recording.gap_count > len(places):
-        places.append(f"and more, at {recording.gap_count:,} places in all")
-    print(
-        f"hwsim: warning: {recording.lost:,} samples of each channel were lost, because they could "
-        f"not be written in time: {', '.join(places)}",
-        file=sys.stderr,
-    )

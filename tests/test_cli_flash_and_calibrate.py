@@ -18,8 +18,7 @@ import pytest
 from rich.console import Console
 
 import hwsim
-from hwsim import maintenance
-from hwsim.cli import main
+from hwsim.cli import calibrate, flash, main
 from hwsim.firmware import build_image
 
 SMALLEST = "262144"  # samples
@@ -88,7 +87,9 @@ def cells(output: str, first: str) -> list[str]:
 def on_terminal(*arguments: str) -> str:
     """Runs the command on a terminal; returns what it wrote there, also when it raised."""
     parser = argparse.ArgumentParser()
-    maintenance.add_parsers(parser.add_subparsers())
+    commands = parser.add_subparsers()
+    flash.add_parser(commands)
+    calibrate.add_parser(commands)
     parsed = parser.parse_args(arguments)
     output = io.StringIO()
     with suppress(hwsim.HwsimError):
@@ -312,13 +313,13 @@ def interrupted(*arguments: str) -> tuple[int, str, str]:
 # Says when the first progress report has come; the long operation goes on for seconds yet.
 STARTED = """
 import contextlib
-from hwsim import maintenance
+from hwsim.cli import calibrate, flash
 
-original = maintenance._bar
+original = flash.bar
 
 @contextlib.contextmanager
-def bar(console, title):
-    with original(console, title) as progress:
+def bar(console, title, **options):
+    with original(console, title, **options) as progress:
         def report(done, total):
             if not reports:
                 print("started", flush=True)
@@ -328,7 +329,7 @@ def bar(console, title):
         yield report
 
 reports = []
-maintenance._bar = bar
+flash.bar = calibrate.bar = bar
 """
 
 

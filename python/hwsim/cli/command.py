@@ -1,0 +1,48 @@
+"""What the commands have in common on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+EPILOG = "Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C."
+
+Run = Callable[[Console, argparse.Namespace], None]
+
+
+def add(
+    commands: Any, name: str, run: Run, *, help: str, description: str
+) -> argparse.ArgumentParser:
+    """Adds a command to the subparsers of argparse, and returns its parser.
+
+    Args:
+        commands: What ``add_subparsers()`` returned.
+        name: Of the command.
+        run: Does it, when called with a console and the arguments.
+        help: One line for the list of commands.
+        description: For its own help.
+    """
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=help, description=description, epilog=EPILOG
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """Returns what converts an argument to an integer within limits, for ``type=``."""
+    limits = f"from {lowest}" if highest is None else f"from {lowest} to {highest}"
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = lowest - 1
+        if value < lowest or (highest is not None and value > highest):
+            raise argparse.ArgumentTypeError(f"must be an integer {limits}, got {text!r}")
+        return value
+
+    return convert
