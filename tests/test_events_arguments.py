@@ -48,17 +48,17 @@ WRONG: dict[str, tuple[Callable[[hwsim.Device], object], type[Exception], str]] 
     "queue-0": (
         lambda d: d.events(queue=0),
         ValueError,
-        r"queue must be from 1 to 1048576, got 0",
+        r"queue must be from 1 to 1048576 events, got 0",
     ),
     "queue-large": (
         lambda d: d.events(queue=2**20 + 1),
         ValueError,
-        r"queue must be from 1 to 1048576, got 1048577",
+        r"queue must be from 1 to 1048576 events, got 1048577",
     ),
     "queue-real": (
         lambda d: d.events(queue=1.5),  # type: ignore[arg-type]
         TypeError,
-        r"queue must be an integer, got 1\.5",
+        r"queue must be an integer .*, got 1\.5",
     ),
     "overflow": (
         lambda d: d.events(overflow="keep"),  # type: ignore[arg-type]

@@ -1,8 +1,14 @@
-"""Checks of arguments that Python code looks at before the native module does."""
+"""Checks of arguments that Python code must use before the native module can check them.
+
+All other limits are checked once, by the C library.
+"""
 
 from __future__ import annotations
 
 import operator
+
+UINT32_MAX = 2**32 - 1  # what fits into the native module; what makes sense is for it to say
+UINT64_MAX = 2**64 - 1
 
 
 def integer(name: str, value: object, lowest: int, highest: int) -> int:

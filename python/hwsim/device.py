@@ -7,6 +7,7 @@ native class as they are; this file adds what Python users expect around the oth
 from __future__ import annotations
 
 import logging
+import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, signals
-from hwsim.arguments import integer
+from hwsim.arguments import UINT64_MAX, integer
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
 from hwsim.events import Event, EventKind, Overflow
@@ -304,8 +305,7 @@ class Device(Scoped, _native.Device):
         Raises:
             ValueError: A bad value; the error names it.
         """
-        channel = integer("channel", channel, 0, 2**32 - 1)
-        self._signal(channel)  # is there such a channel?
+        self._signal(channel)  # is there such a channel? Asked before a file is read
         table = None
         waveform = GENERATED.get(source) if isinstance(source, str) else None
         if waveform is None:
@@ -318,7 +318,7 @@ class Device(Scoped, _native.Device):
             waveform = "table" if loop else "table_once"
         if frequency is None:
             in_use = waveform in ("sine", "square", "triangle")
-            frequency = min(10.0 * (channel + 1), self.rate / 8) if in_use else 0.0
+            frequency = min(10.0 * (operator.index(channel) + 1), self.rate / 8) if in_use else 0.0
         self._set_signal(
             channel,
             WAVEFORMS.index(waveform),
@@ -589,7 +589,7 @@ class Device(Scoped, _native.Device):
         if count is None:
             count = 0 if kind == "stuck" or probability is not None else 1
         if at is not None:
-            at = integer("at", at, 1, 2**64 - 1)
+            at = integer("at", at, 1, UINT64_MAX)  # 0 would be the next operation
         address = self.registers[register].address if isinstance(register, str) else register
         self._inject(
             kind,

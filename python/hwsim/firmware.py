@@ -6,10 +6,10 @@ import struct
 from zlib import crc32
 
 from hwsim import _native
-from hwsim.arguments import integer
+from hwsim.arguments import UINT32_MAX, integer
 
 MAGIC = b"HWSIMFW1"
-LARGEST = 2**18
+LARGEST = 2**18  # bytes of payload, as HWSIM_FIRMWARE_LARGEST in hwsim.h
 
 
 def build_image(version: int, payload: bytes) -> bytes:
@@ -24,7 +24,7 @@ def build_image(version: int, payload: bytes) -> bytes:
     Raises:
         ValueError: The version does not fit into 32 bits, or the payload is too short or long.
     """
-    version = integer("version", version, 0, 0xFFFFFFFF)
+    version = integer("version", version, 0, UINT32_MAX)
     if not 1 <= len(payload) <= LARGEST:
         raise ValueError(f"payload must have from 1 to {LARGEST} bytes, got {len(payload)}")
     start = MAGIC + struct.pack("<III", version, len(payload), crc32(payload))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native
+from hwsim.arguments import UINT32_MAX
 from hwsim.cancel import CancelToken
 from hwsim.errors import NotFound
 
@@ -87,9 +88,9 @@ def as_uint32(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
     if array.dtype.kind not in "iu" and not (array.dtype == object and _all_integers(array)):
         raise TypeError(f"values must be integers, got dtype {array.dtype}")
     lowest, highest = int(array.min()), int(array.max())
-    if lowest < 0 or highest > 0xFFFFFFFF:
+    if lowest < 0 or highest > UINT32_MAX:
         wrong = lowest if lowest < 0 else highest
-        raise ValueError(f"values must be from 0 to 4294967295, got {wrong}")
+        raise ValueError(f"values must be from 0 to {UINT32_MAX}, got {wrong}")
     return np.ascontiguousarray(array, dtype=np.uint32)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native
-from hwsim.arguments import choice, integer
+from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import HwsimError
 from hwsim.lifetime import Scoped
@@ -107,14 +107,14 @@ class Stream(Scoped, _native.Stream):
         choice("dtype", dtype, get_args(SampleType))
         if not isinstance(channels, Iterable):
             raise TypeError(f"channels must be a sequence of integers, got {channels!r}")
-        numbers = [integer("channels", channel, 0, 63) for channel in channels]
+        numbers = [integer("channels", channel, 0, UINT32_MAX) for channel in channels]
         self.block = integer("block", block, 1, 2**40)
         if buffer is None:
-            buffer = 16 * self.block
+            buffer = 16 * self.block  # a rate that is no good is refused by the library
             if isinstance(rate_hz, SupportsFloat) and 0 < float(rate_hz) <= 1e9:
                 buffer = max(buffer, int(rate_hz))
         if total is not None:
-            total = integer("total", total, 1, 2**62)
+            total = integer("total", total, 1, UINT64_MAX)  # 0 would be no end
         super().__init__(
             device,
             rate_hz,

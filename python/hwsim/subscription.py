@@ -71,7 +71,7 @@ class Subscription(Scoped, _native.Subscription):
         super().__init__(
             device,
             sum(1 << number for number, kind in enumerate(KINDS) if kind in self.kinds),
-            integer("queue", queue, 1, 2**20),
+            queue,
             OVERFLOWS.index(overflow),
             None if callback is None else self,
         )
