@@ -45,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> str:
-    """Looks up ``__version__`` when it is asked for: importlib.metadata is slow to import."""
+    """Looks up ``__version__`` on demand: importlib.metadata is slow to import."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version  # noqa: PLC0415
@@ -54,7 +54,7 @@ def __getattr__(name: str) -> str:
 
 
 class DeviceInfo(NamedTuple):
-    """A device that can be seen.
+    """A device that can be opened.
 
     Attributes:
         name: Its name.
@@ -73,9 +73,9 @@ def open(uri: str) -> Device:
 
 
 def list_devices() -> list[DeviceInfo]:
-    """Returns the devices that can be seen, sorted by name.
+    """Returns the devices on the bench, sorted by name.
 
-    They are the bench, daq0 to daq7, which is always there, and every other device that is open in
-    this process. Any other name can be opened, too.
+    They are daq0 to daq7, which are always there, and every other device that is open in this
+    process. Any other name can be opened, too.
     """
     return [DeviceInfo(name, f"hwsim://{name}", in_use) for name, in_use in _native.list_devices()]

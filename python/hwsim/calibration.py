@@ -1,4 +1,4 @@
-"""What a calibration finds out."""
+"""Calibrations: what is measured of a converter."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Calibration:
 
     Attributes:
         amplitude: Of the reference as measured, in volts: the sine fit.
-        offset: ... its offset, in volts.
-        phase: ... its phase at the first sample, in turns.
-        cycles: ... in the whole record.
-        gain_error: The amplitude against the reference's, relative.
+        offset: Of the reference as measured, in volts.
+        phase: Of the reference at the first sample, in turns.
+        cycles: Of the reference in the whole record.
+        gain_error: Deviation of the measured amplitude from the reference's, relative.
         sinad: Signal to noise and distortion, in dB.
         enob: Effective number of bits.
         inl_max: Largest integral non-linearity, in codes (LSB), terminal-based.
         dnl_max: Largest differential non-linearity, in codes (LSB).
         missing_codes: How many codes have a DNL of -0.9 or less.
         reference: Amplitude of the reference in the sine fit, in volts.
-        overdrive: ... in the histogram.
+        overdrive: Amplitude of the reference in the histogram, in volts.
         inl: INL at the transition from code ``k - 32769`` to ``k - 32768``, shape ``(65536,)``.
         dnl: DNL of code ``k - 32768``, shape ``(65536,)``.
     """

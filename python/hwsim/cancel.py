@@ -10,7 +10,7 @@ class CancelToken(Unique, _native.CancelToken):
     """Stops the calls that it is given to as ``cancel=``, now and later, in any thread.
 
     A token is latched: a call that starts after :meth:`cancel` is stopped as well, so there is no
-    race to lose. There is no way back; make a new one.
+    race to lose. It cannot be reset; make a new one.
 
     **Thread safety:** may be used by any number of calls in any threads.
     """

@@ -1,4 +1,4 @@
-"""The experiment behind ``hwsim demo``: reads of many devices, one thread each, timed.
+"""What ``hwsim demo`` measures: reads of many devices, one thread each, timed.
 
 Meanwhile the main thread does what a user interface does: it waits for a moment, draws, and waits
 again; how late it comes back is measured.
@@ -35,9 +35,9 @@ class Run:
 
     Attributes:
         title: What is compared.
-        policy: The policy for the GIL.
+        policy: What is done with the GIL.
         values: In volts, a list for each device; they grow while the threads read.
-        finished: Whether all is read.
+        finished: Whether all reads are done.
         wall_s: Time from the start to the end of the last read.
         late_s: The longest time that the main thread was kept waiting longer than it asked.
         releases: How often the threads have released the GIL.
@@ -86,7 +86,7 @@ class Replay:
         return self._samples[np.arange(start, start + length) % self._samples.size]
 
     def deviation(self, run: Run) -> float:
-        """Returns how far the values of a run are from the recording at most, in volts."""
+        """Returns the largest distance of a run's values from the recording, in volts."""
         count = len(run.values)
         return max(
             float(np.abs(self.part(index, count, len(values)) - values).max())
@@ -158,7 +158,7 @@ def _interrupted_by(token: CancelToken) -> Iterator[None]:
     """Makes Ctrl-C cancel a token; the interrupt itself is raised at the end of the block.
 
     A KeyboardInterrupt inside the locks of an event or a thread pool, which are written in Python,
-    can leave one of them locked; the thread that needs it next would wait for ever.
+    can leave one of them locked, and the thread that needs it next would wait forever.
     """
     previous = signal.getsignal(signal.SIGINT)
     if not callable(previous) or threading.current_thread() is not threading.main_thread():

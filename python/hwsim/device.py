@@ -45,8 +45,9 @@ class Device(Scoped, _native.Device):
     Operations on one device queue on its bus in the order of the calls; those on different devices
     overlap. All that take ``timeout`` block, raise :class:`~hwsim.errors.HwsimError`, and obey
     Ctrl-C on the main thread; the GIL is released while they wait. ``timeout`` is in seconds of the
-    device's clock: ``None`` is :attr:`timeout`, ``math.inf`` is for ever, 0 gives up unless the
-    device answers at once. An operation that failed or was interrupted has had no effect.
+    device's clock: ``None`` stands for :attr:`timeout`, ``math.inf`` waits forever, 0 gives up
+    unless the device answers at once. An operation that failed or was interrupted has had no
+    effect.
 
     Args:
         uri: Such as ``hwsim://daq0?latency=2ms&jitter=200us&channels=4&seed=7&clock=real``.
@@ -97,7 +98,7 @@ class Device(Scoped, _native.Device):
 
     @cached_property
     def _settings(self) -> _native._Config:
-        """Made when first asked for: a dictionary is larger than the device itself."""
+        """Made on first use: a dictionary is larger than the device itself."""
         return self._config()
 
     @property
@@ -161,18 +162,18 @@ class Device(Scoped, _native.Device):
 
     @property
     def transactions(self) -> int:
-        """Operations put on the bus since the device was opened."""
+        """Number of operations put on the bus since the device was opened."""
         return self._transactions()
 
     @property
     def pending(self) -> int:
-        """Operations that wait now."""
+        """Number of operations that are waiting."""
         return self._pending()
 
     def wait_pending(
         self, count: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> None:
-        """Waits until at least ``count`` operations wait; then a manual clock can be advanced."""
+        """Waits until at least ``count`` operations are pending, such as before ``advance()``."""
         self._wait_pending(count, timeout, cancel)
 
     def reset(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> None:
@@ -194,7 +195,7 @@ class Device(Scoped, _native.Device):
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> npt.NDArray[np.uint32]:
-        """Reads ``count`` registers from ``address`` on, atomically.
+        """Reads ``count`` consecutive registers, beginning at ``address``, atomically.
 
         Returns:
             The values, shape ``(count,)``.
@@ -214,7 +215,7 @@ class Device(Scoped, _native.Device):
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Writes registers from ``address`` on, atomically.
+        """Writes consecutive registers, beginning at ``address``, atomically.
 
         Args:
             address: Of the first register, in bytes.
@@ -250,7 +251,7 @@ class Device(Scoped, _native.Device):
     ) -> int:
         """Waits until ``(value & mask) == expected`` and returns that value.
 
-        The device watches the register itself, and leaves the bus free for others meanwhile.
+        The device watches the register itself, so the bus is free for others meanwhile.
         """
         return self._wait_register(address, mask, expected, timeout, cancel)
 
@@ -291,15 +292,15 @@ class Device(Scoped, _native.Device):
                 array, or the path of a WAV, CSV or NPY file (see :func:`hwsim.signals.load`).
             amplitude: Peak in volts; for samples the factor.
             offset: In volts.
-            frequency: In hertz, up to half the device's rate; None: an eighth of the rate, at most
-                10 Hz times (channel + 1). Samples are played at the device's rate.
+            frequency: In hertz, up to half the device's rate; None: 10 Hz times (channel + 1), but
+                at most an eighth of the rate. Samples are played at the device's rate.
             phase: In turns.
             noise: RMS in volts; None: as the resource string says.
             gain_error: Of the converter, relative.
             offset_error: Of the converter, in volts.
             inl: Integral non-linearity of the converter, in codes.
             range: Full scale of the converter, in volts; None: as the resource string says.
-            loop: Whether samples start again at their end; otherwise the last one stays.
+            loop: Whether samples repeat when they end; otherwise the last one is held.
             column: Which column of two-dimensional samples, or channel of a WAV file.
 
         Raises:
@@ -350,15 +351,15 @@ class Device(Scoped, _native.Device):
 
         Args:
             rate_hz: Samples a second of each channel, 0.001 to 1e9.
-            channels: Which ones, each at most once; the columns of the blocks.
+            channels: Which ones, each once at most, in the order of the blocks' columns.
             block: Samples of each channel in a block, when iterating.
-            buffer: Samples of each channel that the device keeps for a reader that lags; None: a
-                second, and 16 blocks at least.
+            buffer: Samples of each channel that the device keeps for a reader that lags; None: one
+                second's worth, and at least 16 blocks.
             total: Samples of each channel after which the stream ends; None: it does not.
             overrun: What happens when the reader lags by more: ``"error"`` raises
                 :class:`~hwsim.errors.Overrun` once, ``"skip"`` reports it in the block.
             dtype: ``"int16"`` codes, or ``"float32"`` or ``"float64"`` volts.
-            first_index: Of the first sample, to go on where a recording ended.
+            first_index: Of the first sample, to continue where a recording ended.
 
         Raises:
             ValueError: A bad value; the error names it.
@@ -396,21 +397,21 @@ class Device(Scoped, _native.Device):
         """Calls ``callback(event)`` for each event from now on, until the subscription is closed.
 
         Callbacks run one at a time on the library's timer thread, for all devices of the process:
-        one that takes long delays the others. They may call anything, also close the subscription
-        or the device. None starts once the interpreter shuts down.
+        a slow one delays the others. They may call anything, and may close the subscription or the
+        device. None starts once the interpreter shuts down.
 
         Args:
             callback: Called with an :class:`Event`.
             kinds: Which ones; None: all.
-            queue: Events that wait for the callback at most, 1 to 2**20.
+            queue: How many events can wait for the callback, 1 to 2**20.
             overflow: When the queue is full: ``"drop"`` loses the oldest event, and counts it in
                 the next one's ``lost``; ``"wait"`` holds back the timer, and operations that would
-                cause an event, until there is room; also the callback's own ones, which then time
-                out.
+                cause an event, until there is room. It holds back the callback's own operations,
+                too, which then time out.
             on_error: What becomes of an exception that the callback raises: ``"unraisable"``:
                 :func:`sys.unraisablehook` gets it; ``"raise"``: the next call that can block, of
-                any device in any thread, raises it and does nothing else; or a callable that is
-                called with it. The subscription goes on.
+                any device in any thread, raises it and does nothing else; a callable is called
+                with it. The subscription stays open.
 
         Returns:
             The subscription; the device keeps it alive.
@@ -429,14 +430,14 @@ class Device(Scoped, _native.Device):
         overflow: Overflow = "drop",
         timeout: float | None = None,
     ) -> Subscription:
-        """Returns the events from now on, to be iterated over.
+        """Subscribes to the events from now on; iterate over the result to read them.
 
         Args:
             kinds: Which ones; None: all.
-            queue: Events that wait to be read at most, 1 to 2**20.
-            overflow: As of :meth:`on_event`.
+            queue: How many events can wait to be read, 1 to 2**20.
+            overflow: Same as in :meth:`on_event`.
             timeout: How long to wait for the next one, in seconds; then the iterator raises
-                DeviceTimeout, and may be used again. None: the device's; ``math.inf``: for ever.
+                DeviceTimeout, and may be used again. None: the device's; ``math.inf``: forever.
         """
         return Subscription(
             self, None, kinds=kinds, queue=queue, overflow=overflow, timeout=timeout
@@ -444,7 +445,7 @@ class Device(Scoped, _native.Device):
 
     @property
     def timer(self) -> float:
-        """Period of the timer events in seconds, 0: off; setting it starts the timer anew."""
+        """Period of the timer events in seconds, 0: off; setting it restarts the timer."""
         return self._timer()
 
     @timer.setter
@@ -454,8 +455,8 @@ class Device(Scoped, _native.Device):
     def set_threshold(self, channel: int, level: float, *, hysteresis: float = 0.0) -> None:
         """Gives a channel a comparator; each change of its output is an event.
 
-        It looks at the signal at the device's :attr:`rate`: high from the first sample at or above
-        ``level`` on, low from the first one below ``level - hysteresis`` on.
+        It compares each sample at the device's :attr:`rate`: its output goes high at the first one
+        at or above ``level``, and low at the first one below ``level - hysteresis``.
 
         Raises:
             ValueError: A bad value; the error names it.
@@ -470,7 +471,7 @@ class Device(Scoped, _native.Device):
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Sends a software trigger: an event with this value. One operation on the bus."""
+        """Sends a software trigger, an event with this value; one operation on the bus."""
         self._trigger(value, timeout, cancel)
 
     # -------------------------------------------------------------------- long operations
@@ -488,12 +489,12 @@ class Device(Scoped, _native.Device):
 
         Instead of the connected signal the converter measures a reference sine, for a
         four-parameter sine fit and a sine-wave histogram (IEEE Std 1241). CPU-heavy: it computes
-        for a second or so with the GIL released. Streams that run already are not corrected. The
+        for a second or so with the GIL released. Streams that are running are not corrected. The
         correction stays until :meth:`clear_calibration`, or a signal with another range.
 
         Args:
             channel: From 0.
-            samples: Of each test, 2**18 to 2**26. The DNL of a single code is uncertain by about
+            samples: In each test, 2**18 to 2**26. The DNL of a single code is uncertain by about
                 ``(2**17 / samples) ** 0.5``.
             progress: Called as ``progress(done, total)`` on this thread, at most every 20 ms; an
                 exception it raises ends the calibration and reaches the caller.
@@ -502,7 +503,7 @@ class Device(Scoped, _native.Device):
 
         Raises:
             StateError: The converter saturates at every reference, or is off.
-            HwsimError: It was stopped; nothing has been corrected.
+            HwsimError: It was stopped, and the correction is unchanged.
         """
         inl, dnl = np.empty(CODES), np.empty(CODES)
         result = self._calibrate(channel, samples, inl, dnl, timeout, cancel, progress)
@@ -520,25 +521,27 @@ class Device(Scoped, _native.Device):
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Programs a firmware image; the device runs it from the end of the call on.
+        """Programs a firmware image, which the device runs once the call has returned.
 
-        It goes page by page into the bank that does not run, and is committed when all of it is
-        right. Whatever ends it before that, the old firmware keeps running, also after a cut of the
-        power.
+        It is written page by page to the inactive bank, and committed when all of it is right.
+        Whatever ends the update before that, the old firmware keeps running, also after a power
+        failure.
 
         Args:
             image: See :func:`hwsim.firmware.build_image`.
-            progress: As of :meth:`calibrate`; counts pages. When it raises at its last call, the
-                new firmware runs already.
+            progress: Same as in :meth:`calibrate`; counts pages. When its last call raises, the new
+                firmware is running already.
             verify: Read each page back.
             retries: How often a page that differs is written again.
-            exclusive: Other operations meanwhile raise DeviceBusy; otherwise they take turns.
-            timeout: In seconds, for the whole; None: the device's for each page's operations.
+            exclusive: Whether other operations raise DeviceBusy meanwhile; otherwise they take
+                turns with the pages.
+            timeout: In seconds, for the whole update; None: the device's, for each operation on a
+                page.
             cancel: A token that stops it.
 
         Raises:
-            FirmwareError: The image is bad, or older than what runs (nothing has been erased then);
-                or a page differs after all retries.
+            FirmwareError: The image is bad, or older than the running firmware (then nothing has
+                been erased); or a page still differs after all retries.
             DeviceBusy: The device is being programmed already.
         """
         self._program_firmware(image, verify, retries, exclusive, timeout, cancel, progress)
@@ -546,7 +549,7 @@ class Device(Scoped, _native.Device):
 
     @property
     def firmware_version(self) -> int:
-        """Version of the firmware that runs: major << 16 | minor."""
+        """Version of the running firmware: major << 16 | minor."""
         return self._firmware_version()
 
     # ----------------------------------------------------------------------------- faults
@@ -570,13 +573,13 @@ class Device(Scoped, _native.Device):
                 ``firmware``, ``memory`` and ``internal`` make an operation fail with that error;
                 ``disconnect`` lasts until ``reconnect`` (both happen at once unless ``at`` or
                 ``probability`` is given); ``spike`` takes longer; ``stuck`` falsifies what is read;
-                ``foreign`` throws a C++ exception that nobody knows; ``power`` is a disconnect in
-                the middle of a write, ``corrupt`` writes a page of firmware wrong, and ``lost``
+                ``foreign`` throws a C++ exception of an unknown type; ``power`` is a power failure
+                in the middle of a write; ``corrupt`` writes a page of firmware wrong; ``lost``
                 loses the events that an operation causes.
-            at: The first operation that it can hit, counted by :attr:`transactions` from 1; None:
-                the next one.
-            count: How many operations it can hit, from ``at`` on, 0: without end. Default: 1, but
-                without end for ``stuck`` and where a probability is given.
+            at: The first operation that it can hit, as counted by :attr:`transactions` from 1;
+                None: the next one.
+            count: How many operations it can hit, beginning with ``at``; 0: no limit. Default: 1,
+                but no limit for ``stuck`` and where a probability is given.
             probability: For each of these operations, drawn from the device's seed; None: 1.
             extra: Of ``spike``, in seconds; default 10 ms.
             register: Of ``stuck``: a name or an address.

@@ -96,7 +96,7 @@ class DeviceDisconnected(HwsimError, ConnectionError):
 
 
 class DeviceClosed(HwsimError, ConnectionError):
-    """The device has been closed, maybe during the operation."""
+    """The device has been closed, perhaps during the operation."""
 
     code = 6
 

@@ -36,7 +36,7 @@ class Event(NamedTuple):
         sequence: Its number among the events of the subscription, from 0; lost ones count.
         channel: See the table.
         value: See the table.
-        lost: How many events of the subscription were lost right before this one.
+        lost: How many events of the subscription were lost just before this one.
     """
 
     kind: EventKind

@@ -20,8 +20,8 @@ class policy:  # noqa: N801 - reads as a call: hwsim.gil.policy("hold")
 
     ``"auto"`` is what is declared, ``"release"`` releases around every call that could block, and
     ``"hold"`` never releases: every other Python thread then stands still while one waits for the
-    device. Takes effect for calls that start later; in a ``with`` statement the policy before comes
-    back at the end.
+    device. It takes effect for calls that start later; the end of a ``with`` statement restores the
+    previous policy.
 
     Args:
         name: The policy.
@@ -29,7 +29,7 @@ class policy:  # noqa: N801 - reads as a call: hwsim.gil.policy("hold")
     Raises:
         ValueError: There is no such policy.
 
-    **Thread safety:** may be called from any thread; the override is one for all threads.
+    **Thread safety:** may be called from any thread; all threads share the override.
     """
 
     def __init__(self, name: Policy) -> None:

@@ -1,4 +1,4 @@
-"""What the classes over native objects have in common: they exist once, and a `with` ends them.
+"""What the classes over native objects have in common: no copies, and an end by ``with``.
 
 These mixins come before the native class among the bases, and have no attributes of their own
 (`__slots__`), so that the layout of the object stays that of the native class.
@@ -14,7 +14,7 @@ class Unique:
     """An object that stands for something in this process, and cannot be pickled or copied."""
 
     __slots__ = ()
-    _instead: ClassVar[str]  # what to do instead, for whoever tries
+    _instead: ClassVar[str]  # the advice in the error
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         name = type(self).__name__
@@ -22,12 +22,12 @@ class Unique:
 
 
 class Scoped(Unique):
-    """One that may be used in a ``with`` statement, whose end is the object's end."""
+    """A unique object that may be used in a ``with`` statement, which closes or stops it."""
 
     __slots__ = ()
 
     def _end(self) -> None:
-        """Closes or stops the object; at its end already, it does nothing."""
+        """Closes or stops the object; does nothing if that has happened."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

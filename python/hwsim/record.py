@@ -28,10 +28,10 @@ class Recording:
 
     Attributes:
         samples: Samples of each channel in the file.
-        lost: Samples of each channel that are missing in it, because they were not read in time.
-        gap_count: Where: at so many places.
-        gaps: The first few of them: the row of the file before which samples are missing, and how
-            many.
+        lost: Samples of each channel that are missing from it because they were not read in time.
+        gap_count: At how many places samples are missing.
+        gaps: The first few of these places: the row of the file before which samples are missing,
+            and how many.
     """
 
     samples: int = 0
@@ -63,8 +63,8 @@ def record(
 ) -> Recording:
     """Records channels of a device to a file. Blocks; Ctrl-C or an error leave a valid file.
 
-    Samples that cannot be written in time are skipped and counted; the file goes on behind the gap.
-    Only in a CSV file a comment marks the place.
+    Samples that cannot be written in time are skipped and counted; the file continues after the
+    gap. In a CSV file, and only there, a comment marks the place.
 
     Args:
         device: Any but one with a manual clock.
@@ -72,9 +72,9 @@ def record(
             (int16, full scale is the range of the converter) or ``.csv`` (volts, a column for each
             channel under a line of headings). An existing file is replaced. Device.set_signal()
             plays all of them, a WAV file with the range as ``amplitude``.
-        seconds: How long, in the device's time; ``math.inf``: until an exception such as Ctrl-C.
+        seconds: How long, in the device's time; ``math.inf``: until Ctrl-C or another exception.
         rate_hz: Samples a second of each channel; None: the device's.
-        channels: Which ones, each at most once.
+        channels: Which ones, each once at most.
         dtype: Of an ``.npy`` file: ``"int16"`` codes, or ``"float32"`` (default) or ``"float64"``
             volts.
         plot: Also draw the recording to this file, as the range of values in each short stretch of
@@ -86,7 +86,7 @@ def record(
         What has been recorded.
 
     Raises:
-        ValueError: A bad value, or matplotlib is not there; nothing has been recorded.
+        ValueError: A value is bad, or matplotlib is missing; nothing has been recorded.
         OSError: The file cannot be written.
         HwsimError: The device failed.
     """
@@ -152,7 +152,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("wb")
-        self._end: int | None = None  # behind it is what an interrupted write left
+        self._end: int | None = None  # what follows was left by an interrupted write
 
     def __enter__(self) -> Self:
         return self
@@ -193,7 +193,7 @@ class _Npy(_File):
         self._write_header()
 
     def _write_header(self) -> None:
-        """Always as long: NumPy leaves room for the first dimension to grow."""
+        """Its length is always the same: NumPy leaves room for the first dimension to grow."""
         header = {
             "descr": np.lib.format.dtype_to_descr(self._dtype),
             "fortran_order": False,

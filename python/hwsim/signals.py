@@ -55,16 +55,17 @@ def load(source: npt.ArrayLike | str | os.PathLike[str], column: int = 0) -> Sam
 
     Args:
         source: One-dimensional numbers, or the path of a ``.wav`` (PCM; full scale becomes 1.0),
-            ``.csv`` (numbers, comma-separated, lines that start with ``#`` and one line of headings
+            ``.csv`` (comma-separated numbers; lines that start with ``#`` and one line of headings
             are skipped) or ``.npy`` file.
         column: Which column of two-dimensional data, or channel of a WAV file.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: Another kind of file, data that are not numbers, or no such column.
+        ValueError: It is another kind of file, the data are not numbers, or there is no such
+            column.
     """
     if isinstance(source, (str, os.PathLike)):
-        # Here, because pathlib is the slowest of what import hwsim would need besides NumPy.
+        # Imported here: pathlib is the slowest import that the package would need besides NumPy.
         from pathlib import Path  # noqa: PLC0415
 
         path = Path(source)

@@ -67,10 +67,10 @@ class Status(NamedTuple):
     """The state of a stream, in samples of each channel.
 
     Attributes:
-        available: That can be read at once.
-        read: That have been read.
-        lost: That have been lost, because they were not read in time.
-        running: Whether the stream goes on.
+        available: How many can be read at once.
+        read: How many have been read.
+        lost: How many have been lost because they were not read in time.
+        running: Whether the stream is running.
     """
 
     available: int
@@ -82,8 +82,8 @@ class Status(NamedTuple):
 class Stream(Scoped, _native.Stream):
     """A running acquisition; made by :meth:`hwsim.Device.stream`.
 
-    Iterating gives blocks until the stream ends: by its ``total``, or by :meth:`stop`. Several
-    readers get their samples in the order of their calls, each its own.
+    Iterating yields blocks until the stream ends: by its ``total``, or by :meth:`stop`. Several
+    readers share the samples, in the order of their calls.
 
     **Thread safety:** every method may be called from any thread at any time.
     """
@@ -147,7 +147,7 @@ class Stream(Scoped, _native.Stream):
 
     @property
     def status(self) -> Status:
-        """What is there, what has been read and lost, and whether it goes on."""
+        """How many samples are there, read and lost, and whether the stream is running."""
         return Status(*self._status())
 
     def read(
@@ -164,8 +164,8 @@ class Stream(Scoped, _native.Stream):
             n: How many; None: as many as fit into ``out``, or else the stream's ``block``.
             out: An array of shape ``(n, channels)`` to write to; int16 codes, or float32 or float64
                 volts. Otherwise a new one of the stream's ``dtype``.
-            timeout: In seconds from the call on; None: the device's, from when the samples should
-                be there.
+            timeout: In seconds from the call; None: the device's, counted from when the samples are
+                due.
             cancel: A token that stops the call.
 
         Returns:
@@ -173,10 +173,10 @@ class Stream(Scoped, _native.Stream):
 
         Raises:
             HwsimError: Nothing has been read. The samples that were there already are in
-                ``error.partial``, a :class:`Block`; the next read gives them again, as far as they
-                fit into the stream's buffer.
-            Overrun: Samples were lost; ``error.partial.lost`` tells how many. The next read goes on
-                behind the gap. (Not with ``overrun="skip"``: the block has the number.)
+                ``error.partial``, a :class:`Block`; the next read returns them again, as far as
+                they fit into the stream's buffer.
+            Overrun: Samples were lost; ``error.partial.lost`` tells how many. The next read
+                continues after the gap. (Not with ``overrun="skip"``: the block has the number.)
         """
         if out is None:
             n = self.block if n is None else integer("n", n, 1, 2**40)
@@ -206,16 +206,16 @@ class Stream(Scoped, _native.Stream):
 
         Args:
             buffer: Any writable, C-contiguous buffer of int16 (codes), float32 or float64 (volts);
-                its length is a multiple of the number of channels. It stays locked meanwhile.
-            timeout: As of :meth:`read`.
+                its length is a multiple of the number of channels. It cannot be resized meanwhile.
+            timeout: Same as in :meth:`read`.
             cancel: A token that stops the call.
 
         Returns:
             Which samples they are; fewer, or none, only at the end of the stream.
 
         Raises:
-            HwsimError: As of :meth:`read`; ``error.partial`` is a :class:`Span`, and its samples
-                are in the buffer.
+            HwsimError: Same as in :meth:`read`; ``error.partial`` is a :class:`Span`, whose
+                samples are in the buffer.
         """
         try:
             return Span(*self._read(buffer, timeout, cancel))

@@ -21,8 +21,8 @@ class SubscriptionStatus(NamedTuple):
 
     Attributes:
         queued: Events in the queue.
-        delivered: Events that have been read, or given to the callback.
-        lost: Events that have been lost, because the queue was full.
+        delivered: Events that have been read or given to the callback.
+        lost: Events that have been lost because the queue was full.
     """
 
     queued: int
@@ -37,8 +37,8 @@ class Subscription(Scoped, _native.Subscription):
     Several readers take turns. It may be used in a ``with`` statement, which closes it.
 
     Attributes:
-        kinds: Of the events.
-        callback: What is called with each event; None: it is read.
+        kinds: The kinds of events that it gets.
+        callback: What is called with each event; None: the events are read.
         on_error: What becomes of an exception that the callback raises.
 
     **Thread safety:** every method may be called from any thread at any time, also in the callback.
@@ -77,15 +77,14 @@ class Subscription(Scoped, _native.Subscription):
         )
         if callback is not None:
             _kept_by(device).add(self)
-            if not self.is_open:  # the callback has been faster
+            if not self.is_open:  # the callback has closed it already
                 _kept_by(device).discard(self)
 
     def close(self) -> None:
-        """Ends the subscription; what is in its queue is dropped. Closing twice is fine.
+        """Ends the subscription and drops the events in its queue. Closing twice is fine.
 
-        No callback begins after it (without a GIL, one may be just about to). It never waits for
-        one that runs in another thread, so it may be called while holding a lock that the callback
-        wants.
+        No callback begins afterwards (without a GIL, one may be just about to). Closing never waits
+        for a callback in another thread, so the caller may hold a lock that the callback wants.
         """
         super().close()
         device = self._device()
@@ -112,10 +111,10 @@ class Subscription(Scoped, _native.Subscription):
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> list[Event]:
-        """Waits for an event, and returns it and those behind it in the queue.
+        """Waits for an event, and returns it with those that follow it in the queue.
 
         Args:
-            count: How many events at most, 1 to 2**20.
+            count: The most events to return, 1 to 2**20.
             timeout: In seconds of the device's clock; None: that of :meth:`Device.events`, or else
                 the device's.
             cancel: A token that stops the call.
@@ -148,7 +147,7 @@ class Subscription(Scoped, _native.Subscription):
 
 
 def _wanted(kinds: Iterable[EventKind] | None) -> frozenset[EventKind]:
-    """Checks which kinds are wanted; None: all."""
+    """Returns the kinds that are wanted, checked; None: all."""
     wanted: Iterable[EventKind] | None = KINDS if kinds is None else kinds
     if isinstance(wanted, str) or not isinstance(wanted, Iterable):
         raise TypeError(f"kinds must be several, such as ['timer', 'fault'], got {kinds!r}")
