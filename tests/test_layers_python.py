@@ -18,8 +18,7 @@ LAYERS = (
     {"hwsim"},
     {"hwsim.demo", "hwsim.record"},
     {"hwsim.cli.bar", "hwsim.cli.command", "hwsim.cli.quantity", "hwsim.cli.table"},
-    {"hwsim.cli.calibrate", "hwsim.cli.demo", "hwsim.cli.devices", "hwsim.cli.flash"}
-    | {"hwsim.cli.record"},
+    {f"hwsim.cli.{name}" for name in ("calibrate", "demo", "devices", "flash", "record")},
     {"hwsim.cli"},
     {"hwsim.cli.__main__"},
 )

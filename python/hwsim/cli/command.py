@@ -10,11 +10,11 @@ from rich.console import Console
 
 EPILOG = "Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C."
 
-Run = Callable[[Console, argparse.Namespace], None]
+Action = Callable[[Console, argparse.Namespace], None]
 
 
 def add(
-    commands: Any, name: str, run: Run, *, help: str, description: str
+    commands: Any, name: str, run: Action, *, help: str, description: str
 ) -> argparse.ArgumentParser:
     """Adds a command to the subparsers of argparse, and returns its parser.
 
@@ -32,7 +32,7 @@ def add(
     return command
 
 
-def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+def bounded(lowest: int, highest: int | None = None) -> Callable[[str], int]:
     """Returns what converts an argument to an integer within limits, for ``type=``."""
     limits = f"from {lowest}" if highest is None else f"from {lowest} to {highest}"
 

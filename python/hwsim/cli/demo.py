@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--devices",
-        type=command.integer(1, 64),
+        type=command.bounded(1, 64),
         default=8,
         metavar="N",
         help="how many, 1 to 64 (default: %(default)s)",
@@ -55,7 +55,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--reads",
-        type=command.integer(1),
+        type=command.bounded(1),
         metavar="N",
         help="for each device, from 1 (default: as many as make the demo take about 12 s)",
     )
