@@ -1,5 +1,5 @@
 # The front door. `make demo` and `make test` need Python and a C++ compiler, and fetch the rest into
-# .venv; `make lint native asan ubsan tsan` is what CI runs besides.
+# .venv; `make lint docs native asan ubsan tsan` is what CI runs besides.
 # Another interpreter: make test PYTHON=python3.13t VENV=.venv-3.13t
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ JOBS ?= 2
 SOURCES := pyproject.toml setup.py $(wildcard hwsim/src/*/* hwsim/include/hwsim/* interface/*.i \
   python/hwsim/*)
 
-.PHONY: demo test bench lint format native asan ubsan tsan clean
+.PHONY: demo test bench docs lint format native asan ubsan tsan clean
 
 demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
@@ -20,6 +20,10 @@ test: $(VENV)/installed-test
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
+
+# All of it afresh: what has not changed would not warn again.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -q -E -W --keep-going -d build/doctrees docs build/docs
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -52,10 +56,12 @@ endef
 $(VENV)/installed: EXTRAS =
 $(VENV)/installed-test: EXTRAS = [test]
 $(VENV)/installed-dev: EXTRAS = [test,dev]
+$(VENV)/installed-docs: EXTRAS = [docs]
 # Not every peer's tool is there for every Python: then without.
 $(VENV)/installed-bench: EXTRAS = [bench]
 $(VENV)/installed-bench: OTHERWISE = || $(PIP_INSTALL) .
-$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed-bench: $(SOURCES)
+$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed-docs \
+$(VENV)/installed-bench: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) '.$(EXTRAS)' $(OTHERWISE)
 	@touch $@
