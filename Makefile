@@ -7,10 +7,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 JOBS ?= 2
-SOURCES := pyproject.toml setup.py $(wildcard hwsim/src/*/* hwsim/include/hwsim/* interface/*.i \
-  python/hwsim/*)
+SOURCES := pyproject.toml setup.py hwsim/flags.txt $(shell find hwsim/src hwsim/include interface \
+  python/hwsim -type f -not -name '*.pyc')
 
-.PHONY: demo test bench docs lint format native asan ubsan tsan clean
+.PHONY: demo test bench docs lint format generated check-generated native asan ubsan tsan clean
 
 demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
@@ -25,7 +25,7 @@ bench: $(VENV)/installed-bench
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -q -E -W --keep-going -d build/doctrees docs build/docs
 
-lint: $(VENV)/installed-dev
+lint: check-generated $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,7 +37,14 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
 
-C_FILES = $(wildcard hwsim/src/*/*.[ch] hwsim/include/hwsim/* tests/native/*.[ch] tests/native/*.cpp)
+C_FILES = $(shell find hwsim interface tests/native -name '*.[ch]' -o -name '*.[ch]pp')
+
+# What follows from the C headers and the interface: type stubs, literals, tables in the pages.
+generated: $(VENV)/installed-dev
+	$(BIN)/python -m tools.generate
+
+check-generated: $(VENV)/installed-dev
+	$(BIN)/python -m tools.generate --check
 
 # The C library alone, its tests, and the same under each sanitizer.
 native: ; $(call native_run,)

@@ -7,7 +7,6 @@ source tree. Environment: HWSIM_SANITIZE=address, undefined or thread builds wit
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import sysconfig
 from glob import glob
@@ -20,17 +19,27 @@ SANITIZE = [
     f"-fsanitize={kind}" for kind in os.environ.get("HWSIM_SANITIZE", "").split(",") if kind
 ]
 COMPILER = os.environ.get("CC") or sysconfig.get_config_var("CC") or ""
-# Optimising across C and C++ takes a tenth off a short call. Fat objects, because not every ar can
-# make an archive of others; older versions of Clang have none.
 IS_GCC = sys.platform == "linux" and "gcc" in COMPILER
-LTO = ["-flto=auto", "-ffat-lto-objects"] if IS_GCC and not SANITIZE else []
-# By its generic tuning GCC zeroes the structure of an operation with "rep stos", which took a third
-# of a short call. This changes no instruction set.
-TUNING = ["-mtune=skylake"] if IS_GCC and platform.machine() == "x86_64" else []
-COMMON = ["-O2", "-g", "-fvisibility=hidden", "-Wall", "-Wextra", *TUNING, *LTO, *SANITIZE]
+LINES = Path("hwsim/flags.txt").read_text(encoding="utf-8").splitlines()
+FLAGS = [line.split() for line in LINES if line and not line.startswith("#")]
+PARTS = {
+    "all": True,
+    "lto": IS_GCC and not SANITIZE,
+}
+
+
+def flags(*wanted: str) -> list[str]:
+    """Returns the flags of these parts of flags.txt."""
+    return [flag for part, flag in FLAGS if part in wanted]
+
+
+LTO = flags("lto") if PARTS["lto"] else []
+COMMON = ["-g", "-Wall", "-Wextra", *flags(*(part for part in PARTS if PARTS[part])), *SANITIZE]
 MACROS = [("HWSIM_PRIVATE", None)]
-HEADERS = glob("hwsim/include/hwsim/*")
-INTERFACE = glob("interface/*.i")
+SOURCES = sorted(glob("hwsim/src/**/*.c", recursive=True))
+HEADERS = [*glob("hwsim/include/hwsim/*"), "hwsim/flags.txt"]
+PRIVATE_HEADERS = glob("hwsim/src/**/*.h", recursive=True)
+INTERFACE = glob("interface/**/*.[ih]", recursive=True)
 
 
 class BuildNative(build_ext):
@@ -42,41 +51,30 @@ class BuildNative(build_ext):
         target.mkdir(parents=True, exist_ok=True)
         wrapper = target / "hwsim_wrap.cpp"
         options = ["-python", "-c++", "-builtin", "-nogil", "-interface", "_native"]
-        self.spawn(
-            ["swig", *options, "-Iinterface", "-outdir", str(target), "-o", str(wrapper), *sources]
-        )
+        folders = ["-Iinterface", "-Ihwsim/include", "-outdir", str(target)]
+        self.spawn(["swig", *options, *folders, "-o", str(wrapper), *sources])
         return [str(wrapper)]
 
 
 library = (
     "hwsim",
     {
-        "sources": sorted(glob("hwsim/src/*/*.c")),
+        "sources": SOURCES,
         "include_dirs": ["hwsim/include", "hwsim/src"],
         "macros": MACROS,
-        # A hook may end the thread, which unwinds these functions. The samples are the same on
-        # every machine (no contraction), and their loops are vectorised.
-        "cflags": [
-            "-std=gnu11",
-            "-fexceptions",
-            *COMMON,
-            "-O3",
-            "-ffp-contract=off",
-            "-fno-trapping-math",
-            "-fno-math-errno",
-        ],
-        "obj_deps": {"": [*HEADERS, *glob("hwsim/src/*/*.h")]},
+        "cflags": ["-std=gnu11", *COMMON, *flags("library")],
+        "obj_deps": {"": [*HEADERS, *PRIVATE_HEADERS]},
     },
 )
 extension = Extension(
     "hwsim._native",
     sources=["interface/hwsim.i"],
-    include_dirs=["hwsim/include"],
+    include_dirs=["hwsim/include", "interface"],
     language="c++",
     define_macros=[("SWIG_TYPE_TABLE", "hwsim"), *MACROS],
-    extra_compile_args=["-std=c++17", "-fno-strict-aliasing", *COMMON, "-Wno-unused-parameter"],
+    extra_compile_args=["-std=c++17", *COMMON, *flags("binding"), "-Wno-unused-parameter"],
     extra_link_args=[*LTO, *SANITIZE],
-    depends=[*HEADERS, *INTERFACE, *glob("hwsim/src/*/*")],
+    depends=[*HEADERS, *INTERFACE, *SOURCES, *PRIVATE_HEADERS],
 )
 
 setup(

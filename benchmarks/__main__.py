@@ -24,6 +24,7 @@ BENCHMARKS = (
     "responsiveness",
     "stream",
     "events",
+    "pending",
     "calibration",
     "interrupt",
     "scale",

@@ -38,7 +38,7 @@ def values() -> Any:
 
 
 def set_signal(device: hwsim.Device) -> None:
-    device._set_signal(0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 10, None)
+    device._set_signal(0, (0, 1, 0, 0, 0, 0, 0, 0, 0, 10), None)
 
 
 def read(device: hwsim.Device, timeout: float | None = None) -> None:
@@ -90,9 +90,9 @@ NATIVE = {
         "hwsim::subscription::next", "when blocking", lambda d: d.events().read(timeout=0)
     ),
     "Stream._read": Native("hwsim::stream::read", "when blocking", lambda d: read(d)),
-    # What can take long without waiting: the default.
+    # What can take long without waiting.
     "Device._calibrate": release("hwsim::device::calibrate", LONG["calibrate"]),
-    "check_firmware": release("check_firmware", lambda d: _native.check_firmware(IMAGE)),
+    "check_firmware": release("hwsim::check_firmware", lambda d: _native.check_firmware(IMAGE)),
     "Device._set_signal": release("hwsim::device::set_signal", set_signal),
     "list_devices": release("hwsim::list_devices", lambda d: _native.list_devices()),
     # What cannot block.
@@ -134,7 +134,7 @@ NATIVE = {
     "Device._now_ns": hold("hwsim::device::now_ns", lambda d: d._now_ns()),
     "Device._signal": hold("hwsim::device::signal", lambda d: d._signal(0)),
     "Device._inject": hold(
-        "hwsim::device::inject", lambda d: d._inject("spike", 10**6, 1, 1, 1, 0x40, 0, 0)
+        "hwsim::device::inject", lambda d: d._inject(("spike", 10**6, 1, 1, 1, 0x40, 0, 0))
     ),
     "CancelToken.__init__": hold(
         "hwsim::cancel_token::cancel_token", lambda d: _native.CancelToken()
@@ -148,14 +148,18 @@ NATIVE = {
     "bind_methods": hold("bind_methods", lambda d: _native.bind_methods(type("D", (N,), {}))),
     "find_register": hold("hwsim::find_register", lambda d: _native.find_register("ID")),
     "register_map": hold("register_map", lambda d: _native.register_map()),
+    "operations": hold("operations", lambda d: _native.operations()),
     "gil_set_policy": hold(
         "gil_set_policy", lambda d: _native.gil_set_policy(gil.current_policy())
     ),
     "gil_get_policy": hold("gil_get_policy", lambda d: _native.gil_get_policy()),
     "gil_releases": hold("gil_releases", lambda d: _native.gil_releases()),
     "gil_declared": hold("gil_declared", lambda d: _native.gil_declared()),
+    "gil_default": hold("gil_default", lambda d: _native.gil_default()),
 }
-DESTRUCTORS = {f"hwsim::{c}::~{c}" for c in ("device", "stream", "subscription", "cancel_token")}
+# By the operations' table: what the policy of an operation is, and whose slots are others.
+POLICY = {"when blocking": "when blocking", "computes": "release", "copies": "release"}
+SLOTS = {"hwsim::device::get_item", "hwsim::device::set_item"}
 NOT_WRAPPED = {f"__{name}__" for name in ("hash", "lt", "le", "eq", "ne", "gt", "ge", "delitem")}
 WHEN_BLOCKING = [name for name, native in NATIVE.items() if native.policy == "when blocking"]
 HOLD = [name for name, native in NATIVE.items() if native.policy == "hold"]
@@ -190,9 +194,26 @@ def test_every_native_function_is_in_the_table_of_this_test() -> None:
     assert found == set(NATIVE)
 
 
-def test_declared_policies_are_those_of_the_table() -> None:
-    declared = {n.cpp: n.policy for n in NATIVE.values() if n.policy != "release"}
-    assert gil.declared() == {**declared, **dict.fromkeys(DESTRUCTORS, "hold")}
+def test_policies_are_those_of_the_table() -> None:
+    declared, default = gil.declared(), gil.default_policy()
+    assert default == "hold"
+    assert {n.cpp: n.policy for n in NATIVE.values()} == {
+        n.cpp: declared.get(n.cpp, default) for n in NATIVE.values()
+    }
+
+
+def test_policies_follow_from_the_operations() -> None:
+    """Whatever waits, computes or copies has a row, and is wrapped under the name in it."""
+    expected = {
+        "::".join(["hwsim", *([] if op.noun == "library" else [op.noun]), op.name]): POLICY[
+            op.waits
+        ]
+        for op in hwsim.operations()
+        if op.waits != "never"
+    }
+    declared = {name: policy for name, policy in gil.declared().items() if policy != "hold"}
+    assert declared == {**expected, **dict.fromkeys(SLOTS, "when blocking")}
+    assert set(expected) <= {native.cpp for native in NATIVE.values()}
 
 
 # ------------------------------------------------------------------------------- what is done

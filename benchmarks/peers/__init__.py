@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import platform
 import subprocess
 import sys
 import sysconfig
@@ -31,22 +30,24 @@ CACHE = ROOT / "build" / "peers"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 Argument = str | Path
 
-# As setup.py compiles hwsim.
+# As setup.py compiles hwsim: flags.txt, without the fat objects that only an archive needs.
+LINES = (ROOT / "hwsim/flags.txt").read_text(encoding="utf-8").splitlines()
 IS_GCC = sys.platform == "linux" and "gcc" in (sysconfig.get_config_var("CC") or "")
-FLAGS = ["-O2", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing"]
-FLAGS += ["-flto=auto", "-fno-semantic-interposition"] if IS_GCC else []
-FLAGS += ["-mtune=skylake"] if IS_GCC and platform.machine() == "x86_64" else []
-FLAGS += [f"-I{ROOT / 'hwsim/include'}", f"-I{HERE}", f"-I{sysconfig.get_path('include')}"]
-C_FLAGS = ["-std=gnu11", *FLAGS]
-CXX_FLAGS = ["-std=c++17", *FLAGS]
-LIBRARY_FLAGS = [
-    *C_FLAGS,
-    "-O3",
-    "-fexceptions",
-    "-ffp-contract=off",
-    "-fno-trapping-math",
-    "-fno-math-errno",
-]
+IN_USE = ["all", *(["lto"] if IS_GCC else [])]
+
+
+def flags(*parts: str) -> list[str]:
+    """Returns the flags of these parts of flags.txt."""
+    pairs = [line.split() for line in LINES if line and not line.startswith("#")]
+    return [flag for part, flag in pairs if part in parts and flag != "-ffat-lto-objects"]
+
+
+FLAGS = ["-DNDEBUG", "-fPIC", *flags(*IN_USE), *(["-fno-semantic-interposition"] if IS_GCC else [])]
+INCLUDE = ROOT / "hwsim/include"
+FLAGS += [f"-I{INCLUDE}", f"-I{HERE}", f"-I{sysconfig.get_path('include')}"]
+C_FLAGS = ["-std=gnu11", *FLAGS, *flags("binding")]
+CXX_FLAGS = ["-std=c++17", *FLAGS, *flags("binding")]
+LIBRARY_FLAGS = ["-std=gnu11", *FLAGS, *flags("library"), f"-I{ROOT / 'hwsim/src'}"]
 LINK_FLAGS = ["-shared", *(["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else [])]
 
 
@@ -84,16 +85,26 @@ def build(tool: str) -> Path:
 
 def library_objects() -> Sequence[Path]:
     """Returns the compiled C library, and the source of the peers' callbacks with it."""
-    sources = [*sorted((ROOT / "hwsim/src").glob("*.c")), HERE / "source.c"]
+    sources = [*sorted((ROOT / "hwsim/src").glob("**/*.c")), HERE / "source.c"]
     headers = [*sorted((ROOT / "hwsim").glob("*/**/*.h")), HERE / "source.h"]
-    folder = cached(
-        "library",
-        lambda folder: run("cc", *LIBRARY_FLAGS, "-c", *sources, cwd=folder),
-        LIBRARY_FLAGS,
-        *sources,
-        *headers,
-    )
-    return sorted(folder.glob("*.o"))
+
+    def make(folder: Path) -> None:
+        for number, source in enumerate(sources):  # names are unique only within a folder
+            target = folder / f"{number:02}-{source.stem}.o"
+            run("cc", *LIBRARY_FLAGS, "-c", source, "-o", target)
+
+    return sorted(cached("library", make, LIBRARY_FLAGS, *sources, *headers).glob("*.o"))
+
+
+def build_library(name: str) -> Path:
+    """Returns the C library as a shared one, with ``benchmarks/<name>.c``, which uses its parts."""
+    source, library = HERE.parent / f"{name}.c", library_objects()
+
+    def make(folder: Path) -> None:
+        target = folder / f"{name}.so"
+        run("cc", *LIBRARY_FLAGS, *LINK_FLAGS, source, *library, "-lm", "-o", target)
+
+    return cached(name, make, library[0].parent, source) / f"{name}.so"
 
 
 def cached(name: str, make: Callable[[Path], None], *ingredients: object) -> Path:

@@ -17,6 +17,7 @@ from hwsim.cancel import CancelToken
 from hwsim.device import Device
 from hwsim.errors import HwsimError
 from hwsim.events import Event
+from hwsim.operation import Operation, operations
 from hwsim.registers import Register, Registers
 from hwsim.signals import Signal
 from hwsim.stream import Block, Stream
@@ -31,6 +32,7 @@ __all__ = [
     "DeviceInfo",
     "Event",
     "HwsimError",
+    "Operation",
     "Register",
     "Registers",
     "Signal",
@@ -41,6 +43,7 @@ __all__ = [
     "gil",
     "list_devices",
     "open",
+    "operations",
 ]
 
 

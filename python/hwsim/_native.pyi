@@ -1,14 +1,15 @@
-# The native module that interface/hwsim.i generates. device.py completes what begins with "_".
+# The native module that interface/hwsim.i makes; python/hwsim completes what begins with "_".
+# Generated from it by `make generated`; not to be edited.
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from hwsim._kinds import Access, EventKind, FaultKind, Waits
 from hwsim.events import Event
 
 _Class = TypeVar("_Class", bound=type)
-_Register = tuple[str, int, str, int, int, str]
 
 class _Config(TypedDict):
     name: str
@@ -17,11 +18,27 @@ class _Config(TypedDict):
     bandwidth_bps: float
     channels: int
     seed: int
-    clock: str
+    clock: int
     clock_scale: float
+    timeout_ns: int
     sample_rate_hz: float
     range_v: float
     noise_v: float
+    timer_ns: int
+
+_Listing = tuple[str, bool]
+_Register = tuple[str, int, Access, int, int, str]
+_Signal = tuple[int, float, float, float, float, float, float, float, float, float]
+_Fault = tuple[FaultKind, int, int, float, float, int, int, int]
+_StreamConfig = tuple[float, int, int, int, int]
+_Block = tuple[int, int, int]
+_StreamStatus = tuple[int, int, int, bool]
+_Calibration = tuple[
+    float, float, float, float, float, float, float, float, float, int, float, float
+]
+_FirmwareOptions = tuple[bool, int, bool]
+_SubscriptionStatus = tuple[int, int, int, bool]
+_Operation = tuple[str, str, Waits, int, tuple[EventKind, ...], str]
 
 class CancelToken:
     def __init__(self) -> None: ...
@@ -34,10 +51,19 @@ class Device:
     def close(self) -> None: ...
     def cancel(self) -> None:
         """Ends every operation that waits on the device with OperationCancelled. Never blocks."""
-    def advance(self, seconds: float) -> None:
+    def _is_open(self) -> bool: ...
+    def _config(self) -> _Config: ...
+    def _reset(self, limit: float | None = None, cancel: CancelToken | None = None, /) -> None: ...
+    def _timeout(self) -> float: ...
+    def _set_timeout(self, limit: float | None, /) -> None: ...
+    def _transactions(self) -> int: ...
+    def _pending(self) -> int: ...
+    def _wait_pending(
+        self, count: int, limit: float | None = None, cancel: CancelToken | None = None, /
+    ) -> None: ...
+    def _now_ns(self) -> int: ...
+    def advance(self, seconds: float, /) -> None:
         """Moves a manual clock on; what is due by then takes effect. StateError: another clock."""
-    def clear_faults(self) -> None:
-        """Disarms every fault; a disconnected device stays so."""
     def read_register(
         self, address: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> int: ...
@@ -49,25 +75,13 @@ class Device:
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> None: ...
-    def __getitem__(self, address: int, /) -> int: ...
-    def __setitem__(self, address: int, value: int, /) -> None: ...
-    def _is_open(self) -> bool: ...
-    def _config(self) -> _Config: ...
-    def _reset(self, limit: float | None = None, cancel: CancelToken | None = None) -> None: ...
-    def _timeout(self) -> float: ...
-    def _set_timeout(self, limit: float | None) -> None: ...
-    def _transactions(self) -> int: ...
-    def _pending(self) -> int: ...
-    def _wait_pending(
-        self, count: int, limit: float | None = None, cancel: CancelToken | None = None
-    ) -> None: ...
-    def _now_ns(self) -> int: ...
     def _read_block(
         self,
         address: int,
         values: npt.NDArray[np.uint32],
         limit: float | None = None,
         cancel: CancelToken | None = None,
+        /,
     ) -> None: ...
     def _write_block(
         self,
@@ -75,6 +89,7 @@ class Device:
         values: npt.NDArray[np.uint32],
         limit: float | None = None,
         cancel: CancelToken | None = None,
+        /,
     ) -> None: ...
     def _update_register(
         self,
@@ -83,6 +98,7 @@ class Device:
         value: int,
         limit: float | None = None,
         cancel: CancelToken | None = None,
+        /,
     ) -> int: ...
     def _wait_register(
         self,
@@ -91,38 +107,31 @@ class Device:
         expected: int,
         limit: float | None = None,
         cancel: CancelToken | None = None,
+        /,
     ) -> int: ...
-    def _signal(
-        self, channel: int
-    ) -> tuple[int, float, float, float, float, float, float, float, float, float]: ...
+    def _signal(self, channel: int, /) -> _Signal: ...
     def _set_signal(
-        self,
-        channel: int,
-        waveform: int,
-        amplitude: float,
-        offset: float,
-        frequency: float,
-        phase: float,
-        noise: float,
-        gain_error: float,
-        offset_error: float,
-        inl: float,
-        range: float,
-        table_v: npt.NDArray[np.float64] | None,
+        self, channel: int, signal: _Signal, table_v: npt.NDArray[np.float64] | None, /
     ) -> None: ...
     def _read_voltage(
-        self, channel: int, limit: float | None = None, cancel: CancelToken | None = None
+        self, channel: int, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> float: ...
     def _timer(self) -> float: ...
-    def _set_timer(self, timer: float) -> None: ...
-    def _set_threshold(self, channel: int, level: float, hysteresis: float) -> None: ...
-    def clear_threshold(self, channel: int) -> None:
-        """Takes the comparator of a channel away."""
+    def _set_timer(self, timer: float, /) -> None: ...
+    def _set_threshold(self, channel: int, level: float, hysteresis: float, /) -> None: ...
+    def clear_threshold(self, channel: int, /) -> None:
+        """Removes the comparator of a channel."""
     def _trigger(
-        self, value: float, limit: float | None = None, cancel: CancelToken | None = None
+        self, value: float, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> None: ...
-    def clear_calibration(self, channel: int) -> None:
-        """Takes the correction of a channel away again."""
+    def _inject(self, fault: _Fault, /) -> None: ...
+    def clear_faults(self) -> None:
+        """Disarms every fault; a disconnected device stays so."""
+    def clear_calibration(self, channel: int, /) -> None:
+        """Removes the correction of a channel."""
+    def _firmware_version(self) -> int: ...
+    def __getitem__(self, address: int, /) -> int: ...
+    def __setitem__(self, address: int, value: int, /) -> None: ...
     def _calibrate(
         self,
         channel: int,
@@ -132,50 +141,29 @@ class Device:
         limit: float | None,
         cancel: CancelToken | None,
         progress: Callable[[int, int], object] | None,
-    ) -> tuple[
-        float, float, float, float, float, float, float, float, float, int, float, float
-    ]: ...
+        /,
+    ) -> _Calibration: ...
     def _program_firmware(
         self,
         image: object,
-        verify: bool,
-        retries: int,
-        exclusive: bool,
+        options: _FirmwareOptions,
         limit: float | None,
         cancel: CancelToken | None,
         progress: Callable[[int, int], object] | None,
-    ) -> None: ...
-    def _firmware_version(self) -> int: ...
-    def _inject(
-        self,
-        kind: str,
-        at: int,
-        count: int,
-        probability: float,
-        extra: float,
-        address: int,
-        mask: int,
-        value: int,
+        /,
     ) -> None: ...
 
 class Stream:
     def __init__(
-        self,
-        device: Device,
-        rate: float,
-        channels: npt.NDArray[np.uint32],
-        buffer: int,
-        total: int,
-        first_index: int,
-        overrun: int,
+        self, device: Device, config: _StreamConfig, channels: npt.NDArray[np.uint32]
     ) -> None: ...
     def stop(self) -> None:
         """Ends the stream: reads that wait return what is there, later ones nothing."""
-    def _status(self) -> tuple[int, int, int, bool]: ...
-    def _volts_per_code(self, i: int) -> float: ...
+    def _status(self) -> _StreamStatus: ...
+    def _volts_per_code(self, i: int, /) -> float: ...
     def _read(
-        self, out: Any, limit: float | None = None, cancel: CancelToken | None = None
-    ) -> tuple[int, int, int]: ...
+        self, out: Any, limit: float | None = None, cancel: CancelToken | None = None, /
+    ) -> _Block: ...
 
 class Subscription:
     def __init__(
@@ -183,17 +171,24 @@ class Subscription:
     ) -> None: ...
     def close(self) -> None: ...
     def _is_open(self) -> bool: ...
-    def _status(self) -> tuple[int, int, int]: ...
+    def _status(self) -> _SubscriptionStatus: ...
     def _next(
-        self, count: int, limit: float | None = None, cancel: CancelToken | None = None
+        self, count: int, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> list[Event]: ...
 
-def bind_methods(derived: _Class) -> _Class: ...
-def check_firmware(image: object) -> int: ...
-def find_register(name: str) -> _Register: ...
+def gil_set_policy(policy: str, /) -> None:
+    """Override the declared policies: "auto" (as declared), "release" or "hold"."""
+def gil_get_policy() -> Literal["auto", "release", "hold"]:
+    """The override in force: "auto", "release" or "hold"."""
+def gil_releases() -> int:
+    """How often the calling thread has released the GIL in calls of this module."""
+def gil_default() -> Literal["release", "hold", "when blocking"]:
+    """The policy of everything that none is declared for."""
+def gil_declared() -> dict[str, str]:
+    """The declared policies by C++ name; every name that is missing has gil_default()."""
+def bind_methods(derived: _Class, /) -> _Class: ...
+def check_firmware(image: object, /) -> int: ...
+def find_register(name: str, /) -> _Register: ...
+def list_devices() -> list[_Listing]: ...
 def register_map() -> list[_Register]: ...
-def list_devices() -> list[tuple[str, bool]]: ...
-def gil_set_policy(policy: str) -> None: ...
-def gil_get_policy() -> Literal["auto", "release", "hold"]: ...
-def gil_releases() -> int: ...
-def gil_declared() -> dict[str, str]: ...
+def operations() -> list[_Operation]: ...

@@ -11,12 +11,11 @@ import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import _native, signals
+from hwsim import _kinds, _native, signals
 from hwsim.arguments import UINT64_MAX, integer
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
@@ -29,10 +28,7 @@ from hwsim.subscription import OnError, Subscription
 
 log = logging.getLogger("hwsim")
 
-FaultKind = Literal[
-    "timeout", "bus", "crc", "busy", "disconnect", "reconnect", "stuck", "spike",
-    "overrun", "firmware", "memory", "internal", "foreign", "power", "corrupt", "lost",
-]  # fmt: skip
+FaultKind = _kinds.FaultKind
 
 
 Progress = Callable[[int, int], object]
@@ -134,7 +130,7 @@ class Device(Scoped, _native.Device):
     @property
     def clock(self) -> str:
         """``"real"``, ``"virtual"``, ``"manual"``, or a factor such as ``"10x"``."""
-        clock = self._settings["clock"]
+        clock = _kinds.CLOCKS[self._settings["clock"]]
         return f"{self._settings['clock_scale']:g}x" if clock == "scaled" else clock
 
     @property
@@ -322,16 +318,18 @@ class Device(Scoped, _native.Device):
             frequency = min(10.0 * (operator.index(channel) + 1), self.rate / 8) if in_use else 0.0
         self._set_signal(
             channel,
-            WAVEFORMS.index(waveform),
-            amplitude,
-            offset,
-            frequency,
-            phase,
-            self._settings["noise_v"] if noise is None else noise,
-            gain_error,
-            offset_error,
-            inl,
-            self._settings["range_v"] if range is None else range,
+            (
+                WAVEFORMS.index(waveform),
+                amplitude,
+                offset,
+                frequency,
+                phase,
+                self._settings["noise_v"] if noise is None else noise,
+                gain_error,
+                offset_error,
+                inl,
+                self._settings["range_v"] if range is None else range,
+            ),
             table,
         )
 
@@ -544,7 +542,7 @@ class Device(Scoped, _native.Device):
                 been erased); or a page still differs after all retries.
             DeviceBusy: The device is being programmed already.
         """
-        self._program_firmware(image, verify, retries, exclusive, timeout, cancel, progress)
+        self._program_firmware(image, (verify, retries, exclusive), timeout, cancel, progress)
         log.debug("%s: runs firmware 0x%08X", self.name, self.firmware_version)
 
     @property
@@ -595,13 +593,15 @@ class Device(Scoped, _native.Device):
             at = integer("at", at, 1, UINT64_MAX)  # 0 would be the next operation
         address = self.registers[register].address if isinstance(register, str) else register
         self._inject(
-            kind,
-            at or 0,
-            count,
-            1.0 if probability is None else probability,
-            0.01 if extra is None else extra,
-            address,
-            mask,
-            value,
+            (
+                kind,
+                at or 0,
+                count,
+                1.0 if probability is None else probability,
+                0.01 if extra is None else extra,
+                address,
+                mask,
+                value,
+            )
         )
         log.debug("%s: fault injected: %s", self.name, kind)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
-EventKind = Literal[
-    "fault", "disconnect", "reconnect", "trigger", "overrun", "firmware",
-    "register", "timer", "threshold",
-]  # fmt: skip
-KINDS: tuple[EventKind, ...] = get_args(EventKind)  # in the order of their numbers
-Overflow = Literal["drop", "wait"]
-OVERFLOWS: tuple[Overflow, ...] = get_args(Overflow)
+from hwsim import _kinds
+
+EventKind = _kinds.EventKind
+KINDS = _kinds.EVENT_KINDS
+Overflow = _kinds.Overflow
+OVERFLOWS = _kinds.OVERFLOWS
 
 
 class Event(NamedTuple):

@@ -1,8 +1,9 @@
 """What the binding does with the GIL: the policies, an override for experiments, a count.
 
-Each native function has a policy, declared where it is wrapped: ``release`` (around the whole
-call), ``hold`` (getters that cannot block) or ``when blocking`` (only while it really waits, if the
-wait is expected to be long). See ``interface/gil.i``.
+Each native function has a policy: ``release`` (around the whole call), ``hold`` (never: it cannot
+block) or ``when blocking`` (only while it really waits, if the wait is expected to be long). It
+follows from what the operations' table says; see ``interface/operations.i`` and
+``interface/kit/gil.i``.
 """
 
 from __future__ import annotations
@@ -59,5 +60,14 @@ def releases() -> int:
 
 
 def declared() -> dict[str, str]:
-    """Returns the declared policies by C++ name; what is missing has the default, ``release``."""
+    """Returns the declared policies by C++ name; what is missing has :func:`default_policy`."""
     return _native.gil_declared()
+
+
+def default_policy() -> str:
+    """Returns the policy of native functions that none is declared for: ``hold``.
+
+    That is safe, because the library makes each operation from a table that says whether it waits,
+    and the policies are declared from the same table.
+    """
+    return _native.gil_default()

@@ -139,7 +139,9 @@ def samples_in(seconds: float, rate_hz: float) -> int | None:
         raise ValueError(f"seconds must be more than 0, got {seconds:g}")
     if not math.isfinite(rate_hz):
         raise ValueError(f"rate must be a number of hertz, got {rate_hz:g}")
-    return None if seconds == math.inf else max(1, round(seconds * rate_hz))
+    # More than the library takes is for it to refuse: by then it has looked at the rate.
+    most = 2**64 - 1
+    return None if seconds == math.inf else max(1, min(round(seconds * rate_hz), most))
 
 
 # ------------------------------------------------------------------------------------------- files

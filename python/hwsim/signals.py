@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import wave
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hwsim import _kinds
 from hwsim.arguments import integer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
-WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)  # in the order of hwsim_waveform
+Waveform = _kinds.Waveform
+WAVEFORMS = _kinds.WAVEFORMS
 GENERATED: dict[str, Waveform] = {name: name for name in WAVEFORMS if "table" not in name}
 Samples = npt.NDArray[np.float64]
 

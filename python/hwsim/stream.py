@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, SupportsFloat, get_args
+from typing import Any, NamedTuple, SupportsFloat, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import _native
+from hwsim import _kinds, _native
 from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import HwsimError
 from hwsim.lifetime import Scoped
 
-OverrunPolicy = Literal["error", "skip"]
-SampleType = Literal["int16", "float32", "float64"]
+OverrunPolicy = _kinds.Overrun
+SampleType = _kinds.Format
 SampleArray = npt.NDArray[np.int16] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
@@ -117,12 +117,8 @@ class Stream(Scoped, _native.Stream):
             total = integer("total", total, 1, UINT64_MAX)  # 0 would be no end
         super().__init__(
             device,
-            rate_hz,
+            (rate_hz, buffer, total or 0, first_index, get_args(OverrunPolicy).index(overrun)),
             np.array(numbers, dtype=np.uint32),
-            buffer,
-            total or 0,
-            first_index,
-            get_args(OverrunPolicy).index(overrun),
         )
         self.device: Any = device  # the Device, whose module is above this one
         self.rate_hz = float(rate_hz)

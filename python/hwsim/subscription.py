@@ -102,7 +102,8 @@ class Subscription(Scoped, _native.Subscription):
     @property
     def status(self) -> SubscriptionStatus:
         """How many events are queued, delivered and lost."""
-        return SubscriptionStatus(*self._status())
+        queued, delivered, lost, _ = self._status()
+        return SubscriptionStatus(queued, delivered, lost)
 
     def read(
         self,

@@ -3,17 +3,23 @@
  *
  * SWIG's fastest calls take exactly one argument (METH_O); its keyword arguments cost more than a
  * short call itself. Here the method is METH_FASTCALL: a call with just its required arguments goes
- * to one SWIG wrapper (PLAIN), any other has its arguments put in order, None for those left out, and
- * goes to a second one (FULL). Both wrappers have their policy and error handling as ever.
+ * to one SWIG wrapper (PLAIN), any other has its arguments put in order, None for those left out,
+ * and goes to a second one (FULL). Both wrappers have their policy and error handling as ever.
  *
  *   %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, "name name ...", "docstring")
  *
- * after the class TYPE has been declared. REQUIRED arguments may be given by position or name, those
- * after them by name only. The docstring begins with a signature for inspect.signature().
+ * after the class TYPE has been declared. REQUIRED arguments may be given by position or name,
+ * those after them by name only. The docstring begins with a signature for inspect.signature().
  *
  * A class in Python that derives from the wrapped one is decorated with bind_methods(): the
  * interpreter has a short cut for methods of the very class of an object, not for inherited ones.
  */
+#ifndef KIT_KEYWORDS_I
+#define KIT_KEYWORDS_I
+
+%include "arguments.i"
+%include "gil.i"
+
 %{
 #include <iterator>
 #include <sstream>
@@ -127,6 +133,9 @@ static bool bind(PyObject *derived) {
 %}
 
 %gil_hold(bind_methods)
+%errors_never_deferred(bind_methods)
+%typemap(in, pytype="Class") PyObject *derived "$1 = $input;"
+%typemap(out, pytype="Class") PyObject *bind_methods "$result = $1;"
 %inline %{
 PyObject *bind_methods(PyObject *derived) {
   return keywords::bind(derived) ? Py_NewRef(derived) : nullptr;
@@ -154,3 +163,5 @@ static PyMethodDef keyword_##NAME##_method = {
     return -1;
 %}
 %enddef
+
+#endif

@@ -11,12 +11,22 @@
  *   anything else:            RuntimeError("Unexpected exception")
  *
  * A Python exception that comes up where nobody can receive it, such as in a callback on a native
- * thread, can be deferred: the next call of the module raises it, instead of doing anything (in
- * gil.i: any call but those with the policy hold).
+ * thread, can be deferred: the next call of the module raises it, instead of doing anything. That
+ * is any call but a destructor, which must do its work; for others say
+ *
+ *   %errors_deferred(NAME)         a call of NAME may raise a deferred exception
+ *   %errors_never_deferred(NAME)   it may not: what it does must not be left out, such as close()
+ *
+ * NAME is the C++ name, such as vendor::device::close. Define ERRORS_DEFERRED_BY_DEFAULT, before
+ * this file, as false where it is simpler to name those that may.
  */
+#ifndef KIT_ERRORS_I
+#define KIT_ERRORS_I
+
 %{
 #include <atomic>
 #include <cstdarg>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -35,6 +45,9 @@
 #define ERRORS_LET_THREAD_END catch (abi::__forced_unwind &) { throw; }
 #else
 #define ERRORS_LET_THREAD_END
+#endif
+#ifndef ERRORS_DEFERRED_BY_DEFAULT
+#define ERRORS_DEFERRED_BY_DEFAULT true
 #endif
 #define ERRORS_CATCH ERRORS_LET_THREAD_END catch (...) { errors::translate(); SWIG_fail; }
 
@@ -115,8 +128,8 @@ static void set(PyObject *exception) { /* takes over the reference */
 
 static std::atomic<PyObject *> deferred{nullptr};
 
-/* Keeps the Python error that is set for the next call. If one is waiting already, it stays the one,
- * and this is reported as unraisable. */
+/* Keeps the Python error that is set for the next call. If one is waiting already, it stays the
+ * one, and this is reported as unraisable. */
 static void defer(PyObject *where) {
   PyObject *exception = take(), *none = nullptr;
   if (deferred.compare_exchange_strong(none, exception))
@@ -133,6 +146,32 @@ static bool raise_deferred() {
     set(exception);
   return exception;
 }
+
+/* Which calls raise it is known when they are compiled: a wrapper asks with its declaration as SWIG
+ * spells it, "vendor::device::read(unsigned int)", of which the name is what counts. */
+enum class rule { unsaid, raises, never };
+template <uint64_t Name> constexpr rule deferral = rule::unsaid;
+
+constexpr uint64_t name(const char *declaration) { /* FNV-1a */
+  uint64_t hash = 0xCBF29CE484222325;
+  for (; *declaration && *declaration != '('; declaration++)
+    hash = (hash ^ static_cast<unsigned char>(*declaration)) * 0x100000001B3;
+  return hash;
+}
+
+constexpr bool is_destructor(const char *declaration) {
+  for (; *declaration && *declaration != '('; declaration++)
+    if (*declaration == '~')
+      return true;
+  return false;
+}
+
+constexpr bool may_raise(rule said, bool destructor) {
+  return said == rule::unsaid ? ERRORS_DEFERRED_BY_DEFAULT && !destructor : said == rule::raises;
+}
+#define ERRORS_MAY_RAISE(DECLARATION)                                                              \
+  errors::may_raise(errors::deferral<errors::name(DECLARATION)>,                                   \
+                    errors::is_destructor(DECLARATION))
 
 /* Sets the Python error for the C++ exception that is being handled. */
 static void translate() {
@@ -156,3 +195,19 @@ static void translate() {
 
 } // namespace errors
 %}
+
+%define %errors_say(NAME, RULE)
+%{
+namespace errors {
+template <> constexpr rule deferral<name(#NAME)> = rule::RULE;
+}
+%}
+%enddef
+%define %errors_deferred(NAME)
+%errors_say(NAME, raises)
+%enddef
+%define %errors_never_deferred(NAME)
+%errors_say(NAME, never)
+%enddef
+
+#endif

@@ -1,11 +1,15 @@
-/* arguments.i: converts Python arguments, and says which one is wrong and what it must be. Reusable:
- * it names nothing of any library. Instead of SWIG's "in method 'Device_read', argument 2 of type
- * 'uint32_t'" a user reads "address must be an integer from 0 to 4294967295, got -1".
+/* arguments.i: converts Python arguments, and says which one is wrong and what it must be.
+ * Reusable: it names nothing of any library. Instead of SWIG's "in method 'Device_read', argument 2
+ * of type 'uint32_t'" a user reads "address must be an integer from 0 to 4294967295, got -1".
  *
- * Covers 32 and 64-bit integers, size_t, double, bool, std::string, references to wrapped classes, and
- * pointers to them that may be None (%apply SWIGTYPE *OPTIONAL). Integers are anything with
- * __index__, numbers anything with __float__.
+ * Covers 32 and 64-bit integers, size_t, double, bool, std::string, references to wrapped classes,
+ * and pointers to them that may be None (%apply SWIGTYPE *OPTIONAL). Integers are anything with
+ * __index__, numbers anything with __float__. The attribute pytype of a typemap says what is
+ * accepted, for the generator of type stubs.
  */
+#ifndef KIT_ARGUMENTS_I
+#define KIT_ARGUMENTS_I
+
 %include <stdint.i>
 %include <std_string.i>
 
@@ -98,8 +102,10 @@ static bool convert(PyObject *object, const char *name, swig_type_info *type, bo
     *pointer_out = nullptr;
     return true;
   }
-  /* An object whose __init__ has not run has a null pointer and no type, which SWIG would follow. */
-  SwigPyObject *wrapped = SwigPyObject_Check(object) ? reinterpret_cast<SwigPyObject *>(object) : nullptr;
+  /* An object whose __init__ has not run has a null pointer and no type, which SWIG would follow.
+   * */
+  SwigPyObject *wrapped =
+      SwigPyObject_Check(object) ? reinterpret_cast<SwigPyObject *>(object) : nullptr;
   if (wrapped && !wrapped->ptr) {
     PyErr_Format(PyExc_ValueError, "%s is a %s that has not been initialised: call __init__ first",
                  name, Py_TYPE(object)->tp_name);
@@ -114,31 +120,33 @@ static bool convert(PyObject *object, const char *name, swig_type_info *type, bo
 } // namespace arguments
 %}
 
-%define %argument(TYPE...)
-%typemap(in) TYPE {
+%define %argument(TYPE, PYTHON)
+%typemap(in, pytype=PYTHON) TYPE {
   if (!arguments::convert($input, "$1_name", &$1)) SWIG_fail;
 }
 %enddef
 
-%argument(uint32_t)
-%argument(int32_t)
-%argument(uint64_t)
-%argument(int64_t)
-%argument(size_t)
-%argument(double)
-%argument(bool)
+%argument(uint32_t, "int")
+%argument(int32_t, "int")
+%argument(uint64_t, "int")
+%argument(int64_t, "int")
+%argument(size_t, "int")
+%argument(double, "float")
+%argument(bool, "bool")
 
-%typemap(in) const std::string & (std::string text) {
+%typemap(in, pytype="str") const std::string & (std::string text) {
   if (!arguments::convert($input, "$1_name", &text)) SWIG_fail;
   $1 = &text;
 }
 %typemap(freearg) const std::string & ""
 
-%typemap(in) SWIGTYPE & (void *pointer = 0) {
+%typemap(in, pytype="$1") SWIGTYPE & (void *pointer = 0) {
   if (!arguments::convert($input, "$1_name", $1_descriptor, false, &pointer)) SWIG_fail;
   $1 = reinterpret_cast<$1_ltype>(pointer);
 }
-%typemap(in) SWIGTYPE *OPTIONAL (void *pointer = 0) {
+%typemap(in, pytype="$1 | None") SWIGTYPE *OPTIONAL (void *pointer = 0) {
   if (!arguments::convert($input, "$1_name", $1_descriptor, true, &pointer)) SWIG_fail;
   $1 = reinterpret_cast<$1_ltype>(pointer);
 }
+
+#endif

@@ -1,10 +1,9 @@
-/* callbacks.i: Python callables that C++ calls. Reusable: it names nothing of any library. After
- * errors.i.
+/* callbacks.i: Python callables that C++ calls. Reusable: it names nothing of any library.
  *
- * On the calling thread, such as a progress report: callbacks::call() takes the GIL back for the call,
- * whether gil.i has released it or not, and lets it go again. When the callable raises, the error stays set
- * and the result is false; the library then ends the operation, and errors.i passes the exception on
- * as it is. A typemap for the parameter checks that it is callable:
+ * On the calling thread, such as a progress report: callbacks::call() takes the GIL back for the
+ * call, whether gil.i has released it or not, and lets it go again. When the callable raises, the
+ * error stays set and the result is false; the library then ends the operation, and errors.i passes
+ * the exception on as it is. A typemap for the parameter checks that it is callable:
  *
  *   if (!callbacks::check($input, "$1_name")) SWIG_fail;
  *
@@ -15,28 +14,34 @@
  * On a thread of the library: callbacks::target refers to a Python object with the attributes
  *
  *   callback   is called with one argument
- *   on_error   what becomes of an exception that it raises: "unraisable": sys.unraisablehook gets it.
- *              "raise": the next call of the module raises it (errors.i). A callable: is called with
- *              it.
+ *   on_error   what becomes of an exception that it raises:
+ *              "unraisable"   sys.unraisablehook gets it
+ *              "raise"        the next call of the module raises it (errors.i)
+ *              a callable     is called with it
  *
- * The object is held weakly, so its life is Python's business: the garbage collector sees what it and
- * its callback refer to, and nothing is called once it is gone. A thread of the library is attached
- * to Python at its first batch, and stays so until it ends; the GIL is taken once for a batch of
- * calls, however many. As a C function and its user pointer:
+ * The object is held weakly, so its life is Python's business: the garbage collector sees what it
+ * and its callback refer to, and nothing is called once it is gone. A thread of the library is
+ * attached to Python at its first batch, and stays so until it ends; the GIL is taken once for a
+ * batch of calls, however many. As a C function and its user pointer:
  *
  *   static void on_sample(void *user, const sample *samples, size_t count) {
  *     size_t i = 0;
  *     static_cast<callbacks::target *>(user)->deliver(
  *         [&] { return i < count ? as_object(samples[i++]) : nullptr; });
  *   }
- *   vendor_subscribe(on_sample, new callbacks::target(object));    // user; delete it after the last call
+ *   vendor_subscribe(on_sample, new callbacks::target(object)); // delete it after the last call
  *
  * As a std::function (it must be copyable): capture a std::shared_ptr<callbacks::target>.
  *
- * The library's threads have to end before Python does. Define, before this file, the statement that
- * stops and joins them: #define CALLBACKS_STOP. It runs at exit, with the GIL released; from then on
- * nothing is called any more.
+ * The library's threads have to end before Python does. Define, before this file, the statement
+ * that stops and joins them: #define CALLBACKS_STOP. It runs at exit, with the GIL released; from
+ * then on nothing is called any more.
  */
+#ifndef KIT_CALLBACKS_I
+#define KIT_CALLBACKS_I
+
+%include "errors.i"
+
 %{
 #include <atomic>
 #include <chrono>
@@ -71,13 +76,14 @@ static bool call(PyObject *callable, const char *format, ...) {
   return good;
 }
 
-/* --------------------------------------------------------------------- on threads of the library */
+/* ----------------------------------------------------------------- on threads of the library -- */
 
 static std::atomic<bool> stopped{false}; /* Python is about to end */
 
-/* The first thread state beside the main one makes free-threaded Python 3.13 stop all threads, under a
- * lock that stays locked in the child of a fork() at that moment: it hangs when it collects garbage.
- * So it is made here, by a thread that cannot be forking, and not by one of the library's later. */
+/* The first thread state beside the main one makes free-threaded Python 3.13 stop all threads,
+ * under a lock that stays locked in the child of a fork() at that moment: it hangs when it collects
+ * garbage. So it is made here, by a thread that cannot be forking, and not by one of the library's
+ * later. */
 static void expect_threads() {
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX < 0x030E0000
   static std::atomic<bool> expected{false};
@@ -90,7 +96,7 @@ static void expect_threads() {
 #endif
 }
 
-/* Makes a thread state for a thread that Python does not know, and keeps it for the thread's life. */
+/* Makes a thread state for a thread that Python does not know, and keeps it as long as that. */
 class attachment {
 public:
   void make() {
@@ -131,8 +137,8 @@ private:
 
 static thread_local attachment thread_attachment;
 
-/* Calls `work` with the GIL, on any thread; not at all once Python is about to end. No destructor gives
- * the GIL back: before 3.14 Python ends a late thread by unwinding its stack, without the GIL. */
+/* Calls `work` with the GIL, on any thread; not at all once Python is about to end. No destructor
+ * gives the GIL back: before 3.14 Python ends a late thread by unwinding its stack, without it. */
 template <class Work> static void with_gil(Work work) {
   if (stopped)
     return;
@@ -164,7 +170,7 @@ static void report(PyObject *callback, PyObject *on_error) {
 
 class target {
 public:
-  /* With the GIL. Throws if the object cannot be referred to weakly; the Python error is set then. */
+  /* With the GIL. Throws if the object cannot be referred to weakly; the Python error is set. */
   explicit target(PyObject *object) : reference_(PyWeakref_NewRef(object, nullptr)) {
     if (!reference_)
       throw std::invalid_argument("not a target");
@@ -249,3 +255,5 @@ static bool stop_at_exit() {
     return -1;
 #endif
 %}
+
+#endif

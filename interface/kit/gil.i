@@ -1,8 +1,8 @@
 /* gil.i: releases the GIL around calls into C++, and obeys Ctrl-C inside them. Reusable: it names
  * nothing of any library.
  *
- * %include it before the declarations that it is to cover, and errors.i before it. Never together
- * with SWIG's -threads: the GIL would be released twice. Each function then has one of three policies:
+ * %include it before the declarations that it is to cover. Never together with SWIG's -threads: the
+ * GIL would be released twice. Each function then has one of three policies:
  *
  *   %gil_release(NAME)        around the whole call. The default for everything that follows.
  *   %gil_hold(NAME)           never: for getters that cannot block.
@@ -11,19 +11,27 @@
  *                             nobody competes, but beside a CPU-bound Python thread it costs up to
  *                             the switch interval (5 ms) to get the GIL back.
  *
- * NAME is the C++ name, such as vendor::device::read. For "when blocking" and Ctrl-C the library has
- * to tell when it waits. Define, before this file, its type for that and the function that installs
- * it for the calling thread and returns the one before:
+ * NAME is the C++ name, such as vendor::device::read. %gil_default(MODE), MODE being release, hold
+ * or when_blocking, gives another default to everything that follows: hold is right where every
+ * call that can block is known, such as from a table of the library's own. For "when blocking" and
+ * Ctrl-C the library has to tell when it waits. Define, before this file, its type for that and the
+ * function that installs it for the calling thread and returns the one before:
  *
  *   #define GIL_HOOKS               struct with enter(void *user, int64_t expected_ns),
  *                                   leave(void *user), int poll(void *user), and user
  *   #define GIL_INSTALL_HOOKS(hooks)
  *
- * The library calls enter and leave around each wait (they may be nested), and poll (if not null) about every 50 ms in
- * it; poll's nonzero result must end the call. Without GIL_HOOKS there is only release and hold.
+ * The library calls enter and leave around each wait (they may be nested), and poll (if not null)
+ * about every 50 ms in it; poll's nonzero result must end the call. Without GIL_HOOKS there is only
+ * release and hold.
  *
  * At run time, gil_set_policy() overrides what is declared, for demonstrations and tests.
  */
+#ifndef KIT_GIL_I
+#define KIT_GIL_I
+
+%include "errors.i"
+
 %{
 #include <atomic>
 #include <cstdint>
@@ -142,9 +150,16 @@ private:
   PyThreadState *state_ = nullptr; /* not null: released */
 };
 
-static std::map<std::string, const char *> &declared() {
-  static std::map<std::string, const char *> policies;
-  return policies;
+static mode default_mode = release;
+
+static std::map<std::string, mode> &declared() {
+  static std::map<std::string, mode> modes;
+  return modes;
+}
+
+static const char *text(mode declared) {
+  static const char *const names[] = {"release", "hold", "when blocking"};
+  return names[declared];
 }
 
 static void remember_main_thread() {
@@ -171,7 +186,7 @@ static void remember_main_thread() {
 
 /* The frame around every call. */
 %define %gil_frame(MODE)
-  if (gil::MODE != gil::hold && errors::raise_deferred())
+  if (ERRORS_MAY_RAISE("$decl") && errors::raise_deferred())
     SWIG_fail;
   try {
     gil::guard guard(gil::MODE);
@@ -186,29 +201,43 @@ static void remember_main_thread() {
   ERRORS_CATCH
 %enddef
 
-%define %gil_declare(NAME, MODE, TEXT)
+%define %gil_default(MODE)
+%exception { %gil_frame(MODE) }
+%init %{
+  gil::default_mode = gil::MODE;
+%}
+%enddef
+
+%define %gil_declare(NAME, MODE)
 %exception NAME { %gil_frame(MODE) }
 %init %{
-  gil::declared()[#NAME] = TEXT;
+  gil::declared()[#NAME] = gil::MODE;
 %}
 %enddef
 
 %define %gil_release(NAME)
-%gil_declare(NAME, release, "release")
+%gil_declare(NAME, release)
 %enddef
 %define %gil_hold(NAME)
-%gil_declare(NAME, hold, "hold")
+%gil_declare(NAME, hold)
 %enddef
 %define %gil_when_blocking(NAME)
-%gil_declare(NAME, when_blocking, "when blocking")
+%gil_declare(NAME, when_blocking)
 %enddef
 
-%exception { %gil_frame(release) }
+%gil_default(release)
 
+/* What these do is done without a library. */
 %gil_hold(gil_set_policy)
 %gil_hold(gil_get_policy)
 %gil_hold(gil_releases)
 %gil_hold(gil_declared)
+%gil_hold(gil_default)
+%errors_never_deferred(gil_set_policy)
+%errors_never_deferred(gil_get_policy)
+%errors_never_deferred(gil_releases)
+%errors_never_deferred(gil_declared)
+%errors_never_deferred(gil_default)
 
 %feature("docstring") gil_set_policy
   "Override the declared policies: \"auto\" (as declared), \"release\" or \"hold\".";
@@ -216,7 +245,14 @@ static void remember_main_thread() {
 %feature("docstring") gil_releases
   "How often the calling thread has released the GIL in calls of this module.";
 %feature("docstring") gil_declared
-  "The declared policies by C++ name; every name that is missing has the default, \"release\".";
+  "The declared policies by C++ name; every name that is missing has gil_default().";
+%feature("docstring") gil_default "The policy of everything that none is declared for.";
+
+%typemap(out, pytype="Literal['auto', 'release', 'hold']") const char *gil_get_policy
+  "$result = PyUnicode_FromString($1);"
+%typemap(out, pytype="Literal['release', 'hold', 'when blocking']") const char *gil_default
+  "$result = PyUnicode_FromString($1);"
+%typemap(out, pytype="dict[str, str]") PyObject *gil_declared "$result = $1;"
 
 %inline %{
 void gil_set_policy(const std::string &policy) {
@@ -237,10 +273,12 @@ const char *gil_get_policy() {
 
 unsigned long gil_releases() { return gil::releases; }
 
+const char *gil_default() { return gil::text(gil::default_mode); }
+
 PyObject *gil_declared() {
   PyObject *result = PyDict_New();
   for (const auto &entry : gil::declared()) {
-    PyObject *text = result ? PyUnicode_FromString(entry.second) : nullptr;
+    PyObject *text = result ? PyUnicode_FromString(gil::text(entry.second)) : nullptr;
     if (!text || PyDict_SetItemString(result, entry.first.c_str(), text))
       Py_CLEAR(result);
     Py_XDECREF(text);
@@ -248,3 +286,5 @@ PyObject *gil_declared() {
   return result;
 }
 %}
+
+#endif

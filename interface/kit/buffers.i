@@ -5,10 +5,14 @@
  *   %buffer_in_or_none(TYPE, (const TYPE *data, size_t count))    None is a null pointer and 0
  *   %buffer_out(TYPE, (TYPE *data, size_t count))                 the call writes into it
  *
- * The buffer must be C-contiguous, aligned, and hold numbers of exactly this kind and size. It stays
- * locked until the call has returned (a bytearray cannot be resized meanwhile), so the GIL may be
- * released. For arguments that take several types, use buffers::lock in a typemap of your own.
+ * The buffer must be C-contiguous, aligned, and hold numbers of exactly this kind and size. It
+ * stays locked until the call has returned (a bytearray cannot be resized meanwhile), so the GIL
+ * may be released. For arguments that take several types, use buffers::lock in a typemap of your
+ * own.
  */
+#ifndef KIT_BUFFERS_I
+#define KIT_BUFFERS_I
+
 %{
 #include <cstdint>
 #include <cstring>
@@ -91,7 +95,7 @@ private:
 %}
 
 %define %buffer_in(TYPE, PARAMETERS...)
-%typemap(in) PARAMETERS (buffers::lock buffer) {
+%typemap(in, pytype="Buffer[" #TYPE "]") PARAMETERS (buffers::lock buffer) {
   if (!buffer.acquire_of<TYPE>($input, false, "$1_name", #TYPE)) SWIG_fail;
   $1 = static_cast<$1_ltype>(buffer.data());
   $2 = buffer.count();
@@ -99,7 +103,7 @@ private:
 %enddef
 
 %define %buffer_in_or_none(TYPE, PARAMETERS...)
-%typemap(in) PARAMETERS (buffers::lock buffer) {
+%typemap(in, pytype="Buffer[" #TYPE "] | None") PARAMETERS (buffers::lock buffer) {
   $1 = nullptr;
   $2 = 0;
   if ($input != Py_None) {
@@ -111,9 +115,11 @@ private:
 %enddef
 
 %define %buffer_out(TYPE, PARAMETERS...)
-%typemap(in) PARAMETERS (buffers::lock buffer) {
+%typemap(in, pytype="Buffer[" #TYPE "]") PARAMETERS (buffers::lock buffer) {
   if (!buffer.acquire_of<TYPE>($input, true, "$1_name", #TYPE)) SWIG_fail;
   $1 = static_cast<$1_ltype>(buffer.data());
   $2 = buffer.count();
 }
 %enddef
+
+#endif

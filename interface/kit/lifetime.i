@@ -6,12 +6,18 @@
  *  - %initialise_once(CLASS::CLASS): a second __init__ raises RuntimeError, instead of leaking the
  *    C++ object it makes. The constructor's policy is hold (gil.i), so that no other thread gets in
  *    between.
- *  - Instances of a Python subclass have a __dict__ that the garbage collector sees. SWIG's own one is
- *    hidden from it, so an object that refers to itself would never be collected.
- *  - %seal_classes, after the last class, does that, and removes the methods by which Python code could take over
- *    or chain C++ objects (disown, acquire, own, append, next, thisown). Each object owns what it
- *    made. Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's objects lose them.
+ *  - Instances of a Python subclass have a __dict__ that the garbage collector sees. SWIG's own one
+ *    is hidden from it, so an object that refers to itself would never be collected.
+ *  - %seal_classes, after the last class, does that, and removes the methods by which Python code
+ *    could take over or chain C++ objects (disown, acquire, own, append, next, thisown). Each
+ *    object owns what it made. Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's
+ *    objects lose them.
  */
+#ifndef KIT_LIFETIME_I
+#define KIT_LIFETIME_I
+
+%include "gil.i"
+
 %typemap(in, noblock=1) SWIGTYPE *self {
   /* CPython has checked the type of self. */
   $1 = reinterpret_cast<$1_ltype>(reinterpret_cast<SwigPyObject *>($input)->ptr);
@@ -47,7 +53,7 @@ static void remove(PyTypeObject *type, const char *name) {
   %gil_frame(hold)
 }
 %init %{
-  gil::declared()[#NAME] = "hold";
+  gil::declared()[#NAME] = gil::hold;
 %}
 %enddef
 
@@ -63,3 +69,5 @@ static void remove(PyTypeObject *type, const char *name) {
     }
 %}
 %enddef
+
+#endif

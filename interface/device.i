@@ -1,0 +1,117 @@
+/* device.i: the device, and what is done with it. */
+%include "structs.i"
+%include "kit/callbacks.i"
+
+%buffer_in(uint32_t, (const uint32_t *values, size_t count))
+%buffer_out(uint32_t, (uint32_t *values, size_t count))
+%buffer_in_or_none(double, (const double *table_v, size_t table_length))
+%buffer_in(uint8_t, (const uint8_t *image, size_t size))
+%buffer_out(double, (double *inl, size_t inl_size))
+%buffer_out(double, (double *dnl, size_t dnl_size))
+
+/* Progress is a callable, or None. */
+%{
+static int report_progress(void *callable, uint64_t done, uint64_t total) {
+  return !callbacks::call(static_cast<PyObject *>(callable), "(KK)",
+                          static_cast<unsigned long long>(done),
+                          static_cast<unsigned long long>(total));
+}
+%}
+%typemap(in, pytype="Callable[[int, int], object] | None")
+    const hwsim_progress *progress (hwsim_progress local) {
+  if (!callbacks::check($input, "$1_name")) SWIG_fail;
+  local = {report_progress, $input};
+  $1 = $input == Py_None ? nullptr : &local;
+}
+%typemap(argout) const hwsim_progress *progress {
+  if (PyErr_Occurred()) SWIG_fail;
+}
+
+/* device[address]: slots are the fastest calls that CPython has. */
+%feature("python:slot", "mp_subscript", functype="binaryfunc") hwsim::device::get_item;
+%feature("python:slot", "mp_ass_subscript", functype="objobjargproc") hwsim::device::set_item;
+
+/* A call with options has a name of its own; hot.i puts the two together. */
+%rename("%s") hwsim::device::read_register(uint32_t);
+%rename("%s") hwsim::device::write_register(uint32_t, uint32_t);
+
+%feature("docstring") hwsim::device::cancel
+  "Ends every operation that waits on the device with OperationCancelled. Never blocks.";
+%feature("docstring") hwsim::device::advance
+  "Moves a manual clock on; what is due by then takes effect. StateError: another clock.";
+%feature("docstring") hwsim::device::clear_faults
+  "Disarms every fault; a disconnected device stays so.";
+%feature("docstring") hwsim::device::clear_threshold "Removes the comparator of a channel.";
+%feature("docstring") hwsim::device::clear_calibration "Removes the correction of a channel.";
+
+namespace hwsim {
+
+class device {
+public:
+  explicit device(const std::string &uri);
+  void close();
+  void cancel();
+  bool is_open() const;
+  const hwsim_config &config() const;
+  void reset(hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+  hwsim::timeout default_timeout() const;
+  void set_default_timeout(hwsim::timeout limit);
+  uint64_t transactions() const;
+  uint32_t pending() const;
+  void wait_pending(uint32_t count, hwsim::timeout limit = {},
+                    const hwsim::cancel_token *cancel = nullptr);
+
+  int64_t now_ns() const;
+  void advance(std::chrono::nanoseconds seconds);
+
+  uint32_t read_register(uint32_t address);
+  void write_register(uint32_t address, uint32_t value);
+  uint32_t read_register(uint32_t address, hwsim::timeout limit,
+                         const hwsim::cancel_token *cancel);
+  void write_register(uint32_t address, uint32_t value, hwsim::timeout limit,
+                      const hwsim::cancel_token *cancel);
+  void read_block(uint32_t address, uint32_t *values, size_t count, hwsim::timeout limit = {},
+                  const hwsim::cancel_token *cancel = nullptr);
+  void write_block(uint32_t address, const uint32_t *values, size_t count,
+                   hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+  uint32_t update_register(uint32_t address, uint32_t mask, uint32_t value,
+                           hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+  uint32_t wait_register(uint32_t address, uint32_t mask, uint32_t expected,
+                         hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+
+  hwsim_signal signal(uint32_t channel) const;
+  void set_signal(uint32_t channel, const hwsim_signal &signal, const double *table_v,
+                  size_t table_length);
+  double read_voltage(uint32_t channel, hwsim::timeout limit = {},
+                      const hwsim::cancel_token *cancel = nullptr);
+  hwsim::timeout timer() const;
+  void set_timer(std::chrono::nanoseconds timer);
+  void set_threshold(uint32_t channel, double level, double hysteresis);
+  void clear_threshold(uint32_t channel);
+  void trigger(double value, hwsim::timeout limit = {},
+               const hwsim::cancel_token *cancel = nullptr);
+  void inject(const hwsim_fault &fault);
+  void clear_faults();
+  void clear_calibration(uint32_t channel);
+  uint32_t firmware_version() const;
+
+  %extend {
+    uint32_t get_item(uint32_t address) { return $self->read_register(address); }
+    void set_item(uint32_t address, uint32_t value) { $self->write_register(address, value); }
+
+    hwsim_calibration calibrate(uint32_t channel, uint64_t samples, double *inl, size_t inl_size,
+                                double *dnl, size_t dnl_size, hwsim::timeout limit,
+                                const hwsim::cancel_token *cancel, const hwsim_progress *progress) {
+      if (inl_size != HWSIM_CODES || dnl_size != HWSIM_CODES)
+        throw std::invalid_argument("inl and dnl must hold 65536 values each");
+      return hwsim::calibrate(*$self, channel, samples, inl, dnl, limit, cancel, progress);
+    }
+    void program_firmware(const uint8_t *image, size_t size, const hwsim_firmware_options &options,
+                          hwsim::timeout limit, const hwsim::cancel_token *cancel,
+                          const hwsim_progress *progress) {
+      hwsim::program_firmware(*$self, image, size, options, limit, cancel, progress);
+    }
+  }
+};
+
+} // namespace hwsim

@@ -1,0 +1,62 @@
+"""The closed sets of the C interface: names, in the order of their numbers.
+
+Generated from hwsim.h by ``make generated``; not to be edited.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+EventKind = Literal[
+    "fault",
+    "disconnect",
+    "reconnect",
+    "trigger",
+    "overrun",
+    "firmware",
+    "register",
+    "timer",
+    "threshold",
+]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+FaultKind = Literal[
+    "timeout",
+    "bus",
+    "crc",
+    "busy",
+    "disconnect",
+    "reconnect",
+    "stuck",
+    "spike",
+    "overrun",
+    "firmware",
+    "memory",
+    "internal",
+    "foreign",
+    "power",
+    "corrupt",
+    "lost",
+]
+FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+
+Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
+WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)
+
+Clock = Literal["real", "scaled", "virtual", "manual"]
+CLOCKS: tuple[Clock, ...] = get_args(Clock)
+
+Access = Literal["RW", "RO", "WO", "W1C", "RC"]
+ACCESSES: tuple[Access, ...] = get_args(Access)
+
+Overflow = Literal["drop", "wait"]
+OVERFLOWS: tuple[Overflow, ...] = get_args(Overflow)
+
+Overrun = Literal["error", "skip"]
+OVERRUNS: tuple[Overrun, ...] = get_args(Overrun)
+
+Format = Literal["int16", "float32", "float64"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+Waits = Literal["never", "when blocking", "computes", "copies"]
+WAITS: tuple[Waits, ...] = get_args(Waits)

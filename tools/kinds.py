@@ -1,0 +1,38 @@
+"""python/hwsim/_kinds.py: the closed sets of the C interface, as literals and tuples."""
+
+from __future__ import annotations
+
+from tools import headers
+from tools.layout import brackets
+
+HEAD = '''"""The closed sets of the C interface: names, in the order of their numbers.
+
+Generated from hwsim.h by ``make generated``; not to be edited.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+'''
+# By the names in the library's own lists, or else by the enumerators.
+SETS: dict[str, tuple[str, list[str]]] = {
+    "EventKind": ("EVENT_KINDS", headers.numbered("HWSIM_EVENTS")),
+    "FaultKind": ("FAULT_KINDS", headers.numbered("HWSIM_FAULTS")),
+    "Waveform": ("WAVEFORMS", [n.lower() for n in headers.enumerators("waveform")]),
+    "Clock": ("CLOCKS", [n.lower() for n in headers.enumerators("clock")]),
+    "Access": ("ACCESSES", headers.enumerators("access")),
+    "Overflow": ("OVERFLOWS", [n.lower() for n in headers.enumerators("overflow")]),
+    "Overrun": ("OVERRUNS", [n.lower() for n in headers.enumerators("overrun")]),
+    "Format": ("FORMATS", [n.lower() for n in headers.enumerators("format")]),
+    "Waits": ("WAITS", [n.replace("_", " ") for n in headers.enumerators("waits")]),
+}
+
+
+def render() -> str:
+    """Returns the module's text."""
+    parts = [HEAD]
+    for literal, (constant, names) in SETS.items():
+        quoted = [f'"{name}"' for name in names]
+        parts.append("\n" + brackets(f"{literal} = Literal[", quoted, "]"))
+        parts.append(f"{constant}: tuple[{literal}, ...] = get_args({literal})\n")
+    return "".join(parts)
