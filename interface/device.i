@@ -96,6 +96,15 @@ public:
   uint32_t firmware_version() const;
 
   %extend {
+    std::vector<hwsim_register> register_map() const {
+      const hwsim_model &model = $self->model();
+      return {model.registers, model.registers + model.register_count};
+    }
+    const hwsim_register &find_register(const std::string &name) const {
+      const hwsim_register *found = nullptr;
+      hwsim::check(hwsim_model_find(&$self->model(), name.c_str(), &found));
+      return *found;
+    }
     uint32_t get_item(uint32_t address) { return $self->read_register(address); }
     void set_item(uint32_t address, uint32_t value) { $self->write_register(address, value); }
 

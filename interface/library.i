@@ -4,18 +4,11 @@
 namespace hwsim {
 
 uint32_t check_firmware(const uint8_t *image, size_t size);
-const hwsim_register &find_register(const std::string &name);
 std::vector<hwsim_listing> list_devices();
 
 } // namespace hwsim
 
 %inline %{
-std::vector<hwsim_register> register_map() {
-  size_t count = 0;
-  const hwsim_register *map = hwsim_register_map(&count);
-  return std::vector<hwsim_register>(map, map + count);
-}
-
 std::vector<hwsim_operation> operations() {
   size_t count = 0;
   const hwsim_operation *table = hwsim_operations(&count);

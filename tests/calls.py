@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hwsim
-from hwsim import firmware
-from operations import operations
+from hwsim import firmware, operations
 
 IMAGE = firmware.build_image(0x00020000, bytes(5000))
 

@@ -7,8 +7,8 @@ import pytest
 import hwsim
 from calls import CALLS, OPERATION, PARTS, TABLE
 from conftest import OpenDevice
+from hwsim import Operation, operations
 from hwsim.errors import DeviceTimeout, OperationCancelled
-from operations import Operation, operations
 
 # What takes timeout= and cancel=.
 WAITING = [op for op in operations() if op.waits in ("when blocking", "computes")]

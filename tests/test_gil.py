@@ -97,6 +97,8 @@ NATIVE = {
     "list_devices": release("hwsim::list_devices", lambda d: _native.list_devices()),
     # What cannot block.
     "Device.__init__": hold("hwsim::device::device", lambda d: hwsim.open(f"{d.uri}-new")),
+    "Device._find_register": hold("hwsim::device::find_register", lambda d: d._find_register("ID")),
+    "Device._register_map": hold("hwsim::device::register_map", lambda d: d._register_map()),
     "Device._firmware_version": hold(
         "hwsim::device::firmware_version", lambda d: d._firmware_version()
     ),
@@ -146,8 +148,6 @@ NATIVE = {
         "hwsim::cancel_token::is_cancelled", lambda d: hwsim.CancelToken().cancelled
     ),
     "bind_methods": hold("bind_methods", lambda d: _native.bind_methods(type("D", (N,), {}))),
-    "find_register": hold("hwsim::find_register", lambda d: _native.find_register("ID")),
-    "register_map": hold("register_map", lambda d: _native.register_map()),
     "operations": hold("operations", lambda d: _native.operations()),
     "gil_set_policy": hold(
         "gil_set_policy", lambda d: _native.gil_set_policy(gil.current_policy())

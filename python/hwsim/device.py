@@ -21,7 +21,7 @@ from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
-from hwsim.registers import Registers, as_uint32
+from hwsim.registers import Entry, Registers, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform
 from hwsim.stream import OverrunPolicy, SampleType, Stream
 from hwsim.subscription import OnError, Subscription
@@ -91,6 +91,11 @@ class Device(Scoped, _native.Device):
         return self._is_open()
 
     # --------------------------------------------------------------------------- settings
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        """What the device's model says of its registers, by name."""
+        return {entry[0]: entry for entry in self._register_map()}
 
     @cached_property
     def _settings(self) -> _native._Config:
@@ -181,7 +186,7 @@ class Device(Scoped, _native.Device):
     @property
     def registers(self) -> Registers:
         """The registers by name: ``device.registers["CONTROL"].read()``."""
-        return Registers(self)
+        return Registers(self, self._entries)
 
     def read_block(
         self,
@@ -199,7 +204,7 @@ class Device(Scoped, _native.Device):
         Raises:
             AddressError: One of them does not exist; nothing is read.
         """
-        values = np.empty(integer("count", count, 1, Registers.count), dtype=np.uint32)
+        values = np.empty(integer("count", count, 1, len(self._entries)), dtype=np.uint32)
         self._read_block(address, values, timeout, cancel)
         return values
 

@@ -13,6 +13,8 @@ from hwsim.arguments import UINT32_MAX
 from hwsim.cancel import CancelToken
 from hwsim.errors import NotFound
 
+Entry = tuple[str, int, str, int, int, str]  # what a model says of a register
+
 
 class Register:
     """One register of a device.
@@ -29,7 +31,7 @@ class Register:
 
     __slots__ = ("_device", "access", "address", "description", "name", "reset_value", "writable")
 
-    def __init__(self, device: _native.Device, entry: tuple[str, int, str, int, int, str]) -> None:
+    def __init__(self, device: _native.Device, entry: Entry) -> None:
         self._device = device
         (
             self.name,
@@ -57,18 +59,14 @@ class Register:
 class Registers(Mapping[str, Register]):
     """The registers of a device by name, in the order of their addresses."""
 
-    _map: Mapping[str, tuple[str, int, str, int, int, str]] = {
-        entry[0]: entry for entry in _native.register_map()
-    }
-    count = len(_map)
-
-    def __init__(self, device: _native.Device) -> None:
+    def __init__(self, device: _native.Device, entries: Mapping[str, Entry]) -> None:
         self._device = device
+        self._map = entries
 
     def __getitem__(self, name: str) -> Register:
         if not isinstance(name, str):
             raise NotFound(f"registers are found by name, a string; got {name!r}")
-        return Register(self._device, self._map.get(name) or _native.find_register(name))
+        return Register(self._device, self._map.get(name) or self._device._find_register(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._map)

@@ -154,6 +154,7 @@ public:
   void cancel() { check(hwsim_device_cancel(get())); }
   bool is_open() const noexcept { return hwsim_device_is_open(get()); }
   const hwsim_config &config() const noexcept { return *hwsim_device_config(get()); }
+  const hwsim_model &model() const noexcept { return *hwsim_device_model(get()); }
   hwsim_device *get() const noexcept { return handle_.get(); }
 
   void reset(timeout limit = {}, const cancel_token *cancel = nullptr) {
