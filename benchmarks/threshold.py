@@ -4,7 +4,7 @@
 for a rising time, with the GIL held and released. To release costs the reader up to the switch
 interval (5 ms), if a CPU-bound thread is there to take the GIL. To hold costs that thread half its
 speed, and threads that read from other devices the overlap; waits below 60 us spin, and do not
-overlap much anyway. hwsim releases for waits longer than GIL_THRESHOLD_NS (``interface/kit/gil.i``).
+overlap much anyway. hwsim releases for waits longer than GIL_THRESHOLD_NS (``gil.i``).
 """
 
 from __future__ import annotations

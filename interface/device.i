@@ -6,6 +6,7 @@
 %buffer_out(uint32_t, (uint32_t *values, size_t count))
 %buffer_in_or_none(double, (const double *table_v, size_t table_length))
 %buffer_in(uint8_t, (const uint8_t *image, size_t size))
+%buffer_out(double, (double *volts, size_t volts_size))
 %buffer_out(double, (double *inl, size_t inl_size))
 %buffer_out(double, (double *dnl, size_t dnl_size))
 
@@ -104,6 +105,12 @@ public:
       const hwsim_register *found = nullptr;
       hwsim::check(hwsim_model_find(&$self->model(), name.c_str(), &found));
       return *found;
+    }
+    void read_voltages(const uint32_t *values, size_t count, double *volts, size_t volts_size,
+                       hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr) {
+      if (volts_size != count)
+        throw std::invalid_argument("volts must hold one value for each channel");
+      $self->read_voltages(values, count, volts, limit, cancel);
     }
     uint32_t get_item(uint32_t address) { return $self->read_register(address); }
     void set_item(uint32_t address, uint32_t value) { $self->write_register(address, value); }

@@ -26,6 +26,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "write_block": lambda d, **options: d.write_block(0x40, [1, 2], **options),
     "update_register": lambda d, **options: d.update_register(0x40, 1, 1, **options),
     "wait_register": lambda d, **options: d.wait_register(0x44, 1, 1, **options),
+    "read_voltages": lambda d, **options: d.read_voltages([0, 1], **options),
     "read_voltage": lambda d, **options: d.read_voltage(0, **options),
     "reset": lambda d, **options: d.reset(**options),
     "trigger": lambda d, **options: d.trigger(1.0, **options),

@@ -82,6 +82,9 @@ NATIVE = {
     ),
     "Device._wait_register": when_blocking("wait_register", lambda d: d._wait_register(0x40, 0, 0)),
     "Device._read_voltage": when_blocking("read_voltage", lambda d: d._read_voltage(0)),
+    "Device._read_voltages": when_blocking(
+        "read_voltages", lambda d: d._read_voltages(np.zeros(1, np.uint32), np.zeros(1))
+    ),
     "Device._reset": when_blocking("reset", lambda d: d._reset()),
     "Device._wait_pending": when_blocking("wait_pending", lambda d: d._wait_pending(0)),
     "Device._program_firmware": when_blocking("program_firmware", LONG["program_firmware"]),

@@ -440,3 +440,48 @@ def test_bad_setting_is_refused_by_name_and_bounds(
 def test_channel_that_is_not_there_is_refused(call: str, device: hwsim.Device) -> None:
     with pytest.raises(InvalidArgument, match="channel must be from 0 to 3, got 4"):
         getattr(device, call)(4)
+
+
+# ---------------------------------------------------------------------------- several channels
+
+
+def test_several_channels_are_converted_in_one_transaction(open_device: OpenDevice) -> None:
+    device = open_device("latency=1ms&clock=virtual&noise=0V")
+    for channel in range(4):
+        device.set_signal(channel, "dc", offset=channel)
+    volts = device.read_voltages([3, 0, 2])
+    assert volts == pytest.approx([3, 0, 2], abs=1e-3)
+    assert (volts.shape, device.transactions, device.now) == ((3,), 1, pytest.approx(1e-3))
+
+
+def test_each_channel_gives_its_next_sample(open_device: OpenDevice) -> None:
+    one, other = open_device("latency=0s"), open_device("latency=0s")
+    one.read_voltage(1)
+    other.read_voltage(1)
+    assert list(one.read_voltages([0, 1])) == [other.read_voltage(0), other.read_voltage(1)]
+    assert one.read_voltage(1) == other.read_voltage(1)
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        ([], "at least one channel"),
+        ([0, 4], "channel must be from 0 to 3, got 4"),
+        ([1, 0, 1], "channel 1 twice"),
+        ([-1], "channels must be from 0"),
+    ],
+)
+def test_a_bad_list_of_channels_is_refused(
+    channels: list[int], message: str, open_device: OpenDevice
+) -> None:
+    device = open_device()
+    with pytest.raises(ValueError, match=message):
+        device.read_voltages(channels)
+    assert device.transactions == 0
+
+
+def test_channels_are_not_converted_while_the_converters_are_off(open_device: OpenDevice) -> None:
+    device = open_device("latency=0s")
+    device.registers["CONTROL"].write(0)
+    with pytest.raises(hwsim.errors.StateError, match="converters are disabled"):
+        device.read_voltages([0, 1])

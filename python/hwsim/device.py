@@ -23,7 +23,7 @@ from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
 from hwsim.registers import Entry, Registers, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform
-from hwsim.stream import OverrunPolicy, SampleType, Stream
+from hwsim.stream import OverrunPolicy, SampleType, Stream, as_channels
 from hwsim.subscription import OnError, Subscription
 
 log = logging.getLogger("hwsim")
@@ -267,6 +267,32 @@ class Device(Scoped, _native.Device):
             StateError: The converters are off (bit 0 of CONTROL).
         """
         return self._read_voltage(channel, timeout, cancel)
+
+    def read_voltages(
+        self,
+        channels: Sequence[int],
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Converts the next sample of several channels, all at one instant, in one transaction.
+
+        Args:
+            channels: Which ones, each at most once.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Returns:
+            Volts, shape ``(len(channels),)``.
+
+        Raises:
+            ValueError: A bad list of channels; the error names it.
+            StateError: The converters are off (bit 0 of CONTROL).
+        """
+        numbers = as_channels(channels)
+        volts = np.empty(len(numbers))
+        self._read_voltages(numbers, volts, timeout, cancel)
+        return volts
 
     def set_signal(
         self,

@@ -105,9 +105,7 @@ class Stream(Scoped, _native.Stream):
     ) -> None:
         choice("overrun", overrun, get_args(OverrunPolicy))
         choice("dtype", dtype, get_args(SampleType))
-        if not isinstance(channels, Iterable):
-            raise TypeError(f"channels must be a sequence of integers, got {channels!r}")
-        numbers = [integer("channels", channel, 0, UINT32_MAX) for channel in channels]
+        numbers = as_channels(channels)
         self.block = integer("block", block, 1, 2**40)
         if buffer is None:
             buffer = 16 * self.block  # a rate that is no good is refused by the library
@@ -118,11 +116,11 @@ class Stream(Scoped, _native.Stream):
         super().__init__(
             device,
             (rate_hz, buffer, total or 0, first_index, get_args(OverrunPolicy).index(overrun)),
-            np.array(numbers, dtype=np.uint32),
+            numbers,
         )
         self.device: Any = device  # the Device, whose module is above this one
         self.rate_hz = float(rate_hz)
-        self.channels = tuple(numbers)
+        self.channels = tuple(numbers.tolist())
         self.dtype = np.dtype(dtype)
         scales = [self._volts_per_code(i) for i in range(len(numbers))]
         self._scales = np.array(scales, dtype=np.float64)
@@ -223,3 +221,11 @@ class Stream(Scoped, _native.Stream):
     def _block(self, out: SampleArray, span: Span) -> Block:
         data = out[: span.samples]
         return Block(data, span.first_index, span.lost, self.rate_hz, self._scales)
+
+
+def as_channels(channels: Iterable[int]) -> npt.NDArray[np.uint32]:
+    """Checks that these are numbers of channels; whether they exist, the device says."""
+    if not isinstance(channels, Iterable):
+        raise TypeError(f"channels must be a sequence of integers, got {channels!r}")
+    numbers = [integer("channels", channel, 0, UINT32_MAX) for channel in channels]
+    return np.array(numbers, dtype=np.uint32)

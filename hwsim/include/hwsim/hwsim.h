@@ -386,6 +386,15 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_get(hwsim_device *device, uint3
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel,
                                                       const hwsim_call *call, double *volts_out);
 
+/* One conversion of each of `count` channels, all at the same instant: volts_out[i] is the next
+ * sample of channels[i]. One operation on the bus. Blocks.
+ * Errors: EINVALID (no channel, no such channel, or one of them twice), ESTATE (CONTROL bit 0 is
+ * off). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_read_many(hwsim_device *device,
+                                                           const uint32_t *channels, size_t count,
+                                                           const hwsim_call *call,
+                                                           double *volts_out);
+
 /* ----------------------------------------------------------------------------------- streams -- */
 
 /* Continuous acquisition: every channel is sampled at a rate from the start on, by the device's

@@ -263,6 +263,13 @@ public:
     return volts;
   }
 
+  // `volts` has room for `count` values.
+  void read_voltages(const std::uint32_t *channels, std::size_t count, double *volts,
+                     timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_signal_read_many(get(), channels, count, &call, volts));
+  }
+
   timeout timer() const {
     std::int64_t ns = 0;
     check(hwsim_timer_get(get(), &ns));

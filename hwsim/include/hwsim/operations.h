@@ -39,6 +39,7 @@
   X(device, get_signal, never, 0, NOTHING, "The signal that is connected to a channel")            \
   X(device, default_signal, never, 0, NOTHING, "The power-on signal of a channel")                 \
   X(device, read_voltage, when_blocking, 2, NOTHING, "Converts a channel's next sample")           \
+  X(device, read_voltages, when_blocking, 2, NOTHING, "Converts several channels at one instant")  \
   X(device, calibrate, computes, 0, NOTHING, "Measures the converter of a channel, corrects it")   \
   X(device, clear_calibration, never, 0, NOTHING, "Removes the correction of a channel")           \
   X(device, program_firmware, when_blocking, 0, FIRMWARE, "Programs a firmware image")             \

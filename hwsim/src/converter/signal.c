@@ -274,42 +274,73 @@ hwsim_error hwsim_signal_get(hwsim_device *device, uint32_t channel, hwsim_signa
 
 /* ------------------------------------------------------------------------ single conversions -- */
 
+enum { MOST_CHANNELS = 64 };
+
 typedef struct conversion_op {
   op base;
-  uint32_t channel;
-  channel_view measured; /* once applied */
+  const uint32_t *channels;
+  size_t count;
+  channel_view measured[MOST_CHANNELS]; /* once applied */
 } conversion_op;
 
-/* Only notes what was measured; the sample is computed without the lock. */
+/* Only notes what was measured; the samples are computed without the lock. */
 static hwsim_error apply_conversion(hwsim_device *device, op *base, int64_t at_ns) {
   (void)at_ns;
   conversion_op *self = (conversion_op *)base;
   if (!converters_are_enabled(device))
     return HWSIM_ESTATE;
-  self->measured = converters_view(device, self->channel);
-  self->measured.n = channel_of(device, self->channel)->next_sample++;
+  for (size_t i = 0; i < self->count; i++) {
+    self->measured[i] = converters_view(device, self->channels[i]);
+    self->measured[i].n = channel_of(device, self->channels[i])->next_sample++;
+  }
   return HWSIM_OK;
+}
+
+/* Of `count` channels, each of which there is, once. */
+static hwsim_error convert(hwsim_device *device, const op_kind *kind, const uint32_t *channels,
+                           size_t count, const hwsim_call *call, double *volts_out) {
+  uint64_t seed = device->config.seed; /* the device may be freed as soon as the wait is over */
+  double rate_hz = device->config.sample_rate_hz;
+  conversion_op self;
+  op_prepare(&self.base, kind);
+  self.base.bytes = kind->row->bytes * (uint32_t)count;
+  self.channels = channels;
+  self.count = count;
+  hwsim_error error = call_run(device, &self.base, call);
+  for (size_t i = 0; i < count && !error; i++) {
+    channel_view *view = &self.measured[i];
+    signal_plan plan = signal_plan_for(view->source, seed, channels[i], rate_hz);
+    plan.correction = view->correction;
+    int16_t code;
+    signal_codes(&plan, view->n, 1, &code);
+    volts_out[i] = code * signal_volts_per_code(view->source);
+    channel_release(view);
+  }
+  return error;
 }
 
 hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel, const hwsim_call *call,
                               double *volts_out) {
   static const op_kind kind = {.row = OPERATION(device, read_voltage), .apply = apply_conversion};
   hwsim_error error = converters_check_channel(device, kind.row, channel);
-  if (error)
-    return error;
-  hwsim_config config = device->config; /* the device may be freed as soon as the wait is over */
-  conversion_op self;
-  op_prepare(&self.base, &kind);
-  self.channel = channel;
-  error = call_run(device, &self.base, call);
-  if (error)
-    return error;
-  signal_plan plan =
-      signal_plan_for(self.measured.source, config.seed, channel, config.sample_rate_hz);
-  plan.correction = self.measured.correction;
-  int16_t code;
-  signal_codes(&plan, self.measured.n, 1, &code);
-  *volts_out = code * signal_volts_per_code(self.measured.source);
-  channel_release(&self.measured);
-  return HWSIM_OK;
+  return error ? error : convert(device, &kind, &channel, 1, call, volts_out);
+}
+
+hwsim_error hwsim_signal_read_many(hwsim_device *device, const uint32_t *channels, size_t count,
+                                   const hwsim_call *call, double *volts_out) {
+  static const op_kind kind = {.row = OPERATION(device, read_voltages), .apply = apply_conversion};
+  uint64_t seen = 0;
+  if (!count)
+    return error_set(HWSIM_EINVALID, device->config.name, kind.row->name,
+                     "channels must have at least one channel");
+  for (size_t i = 0; i < count; i++) {
+    hwsim_error error = converters_check_channel(device, kind.row, channels[i]);
+    if (error)
+      return error;
+    if (seen & UINT64_C(1) << channels[i])
+      return error_set(HWSIM_EINVALID, device->config.name, kind.row->name,
+                       "channels has channel %u twice", channels[i]);
+    seen |= UINT64_C(1) << channels[i];
+  }
+  return convert(device, &kind, channels, count, call, volts_out);
 }
