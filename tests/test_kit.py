@@ -1,0 +1,93 @@
+"""The kit bound to a library that is not hwsim: its files work in any order, and by default."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from conftest import run_script
+
+ROOT = Path(__file__).parent.parent
+FILES = ["errors", "arguments", "buffers", "gil", "callbacks", "lifetime", "keywords"]
+ORDERS = {"as in all.i": ["all"], "in reverse": FILES[::-1], "each on its own": ["keywords", "gil"]}
+
+# Whatever a file needs of another one it must include itself: the order is the test's.
+MODULE = """
+    %module foreign
+    {includes}
+    %gil_hold(vendor::thermometer::count)
+    %errors_never_deferred(vendor::thermometer::close)
+    %gil_hold(defer)
+    %inline %{{
+    #include <stdexcept>
+    #include <string>
+    namespace vendor {{
+    static int alive = 0;
+    class thermometer {{
+    public:
+      explicit thermometer(int number) {{
+        if (number < 0) throw std::invalid_argument("no");
+        alive++;
+      }}
+      ~thermometer() {{ alive--; }}
+      double read() {{ return 21.5; }}
+      void close() {{}}
+      int count() {{ return alive; }}
+    }};
+    }}
+    void defer(const std::string &text) {{
+      PyErr_SetString(PyExc_KeyError, text.c_str());
+      errors::defer(nullptr);
+    }}
+    %}}
+"""
+SCRIPT = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    import foreign
+
+    def error_of(call, *arguments):
+        try:
+            call(*arguments)
+        except Exception as error:
+            return type(error).__name__
+        return "none"
+
+    first, second = foreign.thermometer(1), foreign.thermometer(2)
+    print(first.read(), first.count(), foreign.gil_default(), foreign.gil_declared()[
+        "vendor::thermometer::count"])
+    print(error_of(foreign.thermometer, -1))
+    before = foreign.gil_releases()
+    first.read()
+    print(foreign.gil_releases() - before)
+    foreign.gil_set_policy("auto")
+    foreign.defer("lost")
+    del second  # a destructor does its work
+    print(error_of(first.close))  # as said; the exception still waits
+    print(error_of(first.read), error_of(first.read), first.count())
+"""
+EXPECTED = "21.5 2 release hold\nValueError\n1\nnone\nKeyError none 1\n"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_kit_binds_another_library_in_any_order(order: str, tmp_path: Path) -> None:
+    swig = shutil.which("swig", path=sysconfig.get_path("scripts")) or shutil.which("swig")
+    assert swig, "swig is not installed"
+    includes = "\n".join(f'%include "{name}.i"' for name in ORDERS[order])
+    source, wrapper = tmp_path / "foreign.i", tmp_path / "foreign_wrap.cpp"
+    source.write_text(textwrap.dedent(MODULE).format(includes=includes))
+    kit = f"-I{ROOT / 'interface/kit'}"
+    options = ["-python", "-c++", "-builtin", "-interface", "foreign"]
+    subprocess.run([swig, *options, kit, "-outdir", tmp_path, "-o", wrapper, source], check=True)
+    target = tmp_path / f"foreign{sysconfig.get_config_var('EXT_SUFFIX')}"
+    flags = ["-std=c++17", "-O0", "-fPIC", "-DSWIG_TYPE_TABLE=foreign", "-shared"]
+    flags += ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
+    python = f"-I{sysconfig.get_path('include')}"
+    subprocess.run(["c++", *flags, python, wrapper, "-o", target], check=True)
+    assert run_script(SCRIPT, str(tmp_path)).stdout == EXPECTED
