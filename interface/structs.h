@@ -220,9 +220,16 @@ static std::string without_unit(std::string name) {
   return name;
 }
 
+template <class Struct> static std::vector<std::string> names_of(Struct &value) {
+  std::vector<std::string> names;
+  members(value, [&names](const char *name, auto &&) { names.push_back(without_unit(name)); });
+  return names;
+}
+
 /* False with a Python error that names the member. */
 template <class Struct>
 static bool from_tuple(PyObject *tuple, const char *name, Struct *value_out) {
+  static const std::vector<std::string> names = names_of(*value_out); /* made once */
   Py_ssize_t count = count_of(*value_out);
   if (!PyTuple_Check(tuple) || PyTuple_GET_SIZE(tuple) != count) {
     std::string what = "a tuple of " + std::to_string(count) + " values";
@@ -230,9 +237,10 @@ static bool from_tuple(PyObject *tuple, const char *name, Struct *value_out) {
   }
   Py_ssize_t i = 0;
   bool good = true;
-  members(*value_out, [&](const char *member, auto &&slot) {
+  members(*value_out, [&](const char *, auto &&slot) {
+    const char *member = names[static_cast<size_t>(i)].c_str();
     PyObject *item = PyTuple_GET_ITEM(tuple, i++);
-    good = good && from_python(item, without_unit(member).c_str(), slot);
+    good = good && from_python(item, member, slot);
   });
   return good;
 }

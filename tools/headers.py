@@ -5,7 +5,6 @@ The headers are in one style, which clang-format keeps; so this is no C parser a
 
 from __future__ import annotations
 
-import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -116,11 +115,3 @@ def crossings() -> list[Crossing]:
         special = {name for kind, name in entries if kind == "Y"}
         found.append(Crossing(struct, [name for _, name in entries], special, how))
     return found
-
-
-def constant(name: str) -> int:
-    """Returns the value of a ``#define`` that is a number."""
-    match = re.search(rf"#define {name} (\w+)", text(INCLUDE / "hwsim.h"))
-    if match is None:
-        raise LookupError(f"hwsim.h does not define {name}")
-    return int(ast.literal_eval(match[1]))
