@@ -28,9 +28,9 @@ static int report_progress(void *callable, uint64_t done, uint64_t total) {
   if (PyErr_Occurred()) SWIG_fail;
 }
 
-/* device[address]: slots are the fastest calls that CPython has. */
-%feature("python:slot", "mp_subscript", functype="binaryfunc") hwsim::device::get_item;
-%feature("python:slot", "mp_ass_subscript", functype="objobjargproc") hwsim::device::set_item;
+/* device[address] */
+%item_get(hwsim::device, _wrap_Device_read_register)
+%item_set(hwsim::device, _wrap_Device_write_register)
 
 /* A call with options has a name of its own; hot.i puts the two together. */
 %rename("%s") hwsim::device::read_register(uint32_t);
@@ -66,7 +66,9 @@ public:
   void advance(std::chrono::nanoseconds seconds);
 
   uint32_t read_register(uint32_t address);
+  %argument_pair(uint32_t address, uint32_t value)
   void write_register(uint32_t address, uint32_t value);
+  %clear (uint32_t address, uint32_t value);
   uint32_t read_register(uint32_t address, hwsim::timeout limit,
                          const hwsim::cancel_token *cancel);
   void write_register(uint32_t address, uint32_t value, hwsim::timeout limit,
@@ -112,8 +114,6 @@ public:
         throw std::invalid_argument("volts must hold one value for each channel");
       $self->read_voltages(values, count, volts, limit, cancel);
     }
-    uint32_t get_item(uint32_t address) { return $self->read_register(address); }
-    void set_item(uint32_t address, uint32_t value) { $self->write_register(address, value); }
 
     hwsim_calibration calibrate(uint32_t channel, uint64_t samples, double *inl, size_t inl_size,
                                 double *dnl, size_t dnl_size, hwsim::timeout limit,

@@ -41,11 +41,7 @@
 %enddef
 HWSIM_OPERATIONS(%policy_of_row)
 
-/* The exceptions. device[address] is read_register() and write_register() as a slot, which has a
- * name of its own. */
-%policy_when_blocking(hwsim::device::get_item)
-%policy_when_blocking(hwsim::device::set_item)
-/* A second __init__ of the same object is refused; see lifetime.i. */
+/* The exceptions: a second __init__ of the same object is refused; see lifetime.i. */
 %initialise_once(hwsim::cancel_token::cancel_token)
 %initialise_once(hwsim::device::device)
 %initialise_once(hwsim::stream::stream)

@@ -345,6 +345,20 @@ def test_item_cannot_be_deleted_or_sliced(device: hwsim.Device) -> None:
         len(any_device)
 
 
+def test_item_works_through_every_door(device: hwsim.Device) -> None:
+    """The slot, its wrapper and that of a class between, with no method of the wrapper left."""
+    native: Any = hwsim._native.Device
+    native.__setitem__(device, 0x40, 1)
+    type(device).__setitem__(device, 0x44, 2)
+    assert (device[0x40], type(device).__getitem__(device, 0x44)) == (1, 2)
+    with pytest.raises(TypeError, match=r"address must be an integer .* got 'CTRL'"):
+        native.__setitem__(device, "CTRL", 1)
+    with pytest.raises(TypeError, match=r"requires a '.*Device' object"):
+        native.__setitem__(object(), 0x40, 1)
+    names = {name for name in dir(native) if "item" in name}
+    assert names == {"__getitem__", "__setitem__", "__delitem__"}
+
+
 def test_hot_methods_tell_their_signature() -> None:
     import inspect
 

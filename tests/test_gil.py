@@ -71,10 +71,8 @@ NATIVE = {
     "Device._write_register": when_blocking(
         "write_register", lambda d: N._write_register(d, 0x40, 1, None, None)
     ),
-    "Device.__getitem__": when_blocking("get_item", lambda d: d[0x40]),
-    "Device.__setitem__": when_blocking("set_item", lambda d: d.__setitem__(0x40, 1)),
-    "Device._get_item": when_blocking("get_item", lambda d: N._get_item(d, 0x40)),
-    "Device._set_item": when_blocking("set_item", lambda d: N._set_item(d, 0x40, 1)),
+    "Device.__getitem__": when_blocking("read_register", lambda d: d[0x40]),
+    "Device.__setitem__": when_blocking("write_register", lambda d: d.__setitem__(0x40, 1)),
     "Device._read_block": when_blocking("read_block", lambda d: d._read_block(0x40, values())),
     "Device._write_block": when_blocking("write_block", lambda d: d._write_block(0x40, values())),
     "Device._update_register": when_blocking(
@@ -160,9 +158,8 @@ NATIVE = {
     "gil_declared": hold("gil_declared", lambda d: _native.gil_declared()),
     "gil_default": hold("gil_default", lambda d: _native.gil_default()),
 }
-# By the operations' table: what the policy of an operation is, and whose slots are others.
+# By the operations' table: what the policy of an operation is.
 POLICY = {"when blocking": "when blocking", "computes": "release", "copies": "release"}
-SLOTS = {"hwsim::device::get_item", "hwsim::device::set_item"}
 NOT_WRAPPED = {f"__{name}__" for name in ("hash", "lt", "le", "eq", "ne", "gt", "ge", "delitem")}
 WHEN_BLOCKING = [name for name, native in NATIVE.items() if native.policy == "when blocking"]
 HOLD = [name for name, native in NATIVE.items() if native.policy == "hold"]
@@ -215,7 +212,7 @@ def test_policies_follow_from_the_operations() -> None:
         if op.waits != "never"
     }
     declared = {name: policy for name, policy in gil.declared().items() if policy != "hold"}
-    assert declared == {**expected, **dict.fromkeys(SLOTS, "when blocking")}
+    assert declared == expected
     assert set(expected) <= {native.cpp for native in NATIVE.values()}
 
 

@@ -237,18 +237,26 @@ class Stub:
         for child in node.iter("constructor"):
             if "wrap_name" in attributes(child):
                 yield self.method("__init__", child, "None", indent)
+        known = attributes(node)
+        slots = {known.get(f"feature_python_{slot}"): name for slot, name in SLOTS.items()}
         for child in node.iter("cdecl"):
-            if "wrap_name" in attributes(child):
+            wrapper = attributes(child).get("wrap_name")
+            if wrapper:
                 yield self.function(child, indent)
+                for slot in {wrapper, f"keyword_set{wrapper}"} & slots.keys():
+                    yield self.method(slots[slot], child, self.result(child), indent)
 
     def function(self, node: ET.Element, indent: int) -> str:
         """Returns a function or method."""
-        known = attributes(node)
-        result = known.get("tmap_out_pytype") or TYPES[known["type"]]
-        name = SLOTS.get(known.get("feature_python_slot", ""), known["sym_name"])
+        name = attributes(node)["sym_name"]
         if name.removeprefix("_") in self.signatures and not name.startswith("_"):
             return ""  # the form without options; the other one has the arguments of both
-        return self.method(name, node, self.python(result), indent)
+        return self.method(name, node, self.result(node), indent)
+
+    def result(self, node: ET.Element) -> str:
+        """Returns the Python type of what a function returns."""
+        known = attributes(node)
+        return self.python(known.get("tmap_out_pytype") or TYPES[known["type"]])
 
     def method(self, name: str, node: ET.Element, result: str, indent: int) -> str:
         """Returns the definition of a function or method, with its docstring."""

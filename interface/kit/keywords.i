@@ -1,15 +1,27 @@
 /* keywords.i: keyword arguments for hot methods, at no cost for calls without them. Reusable: it
  * names nothing of any library.
  *
- * SWIG's fastest calls take exactly one argument (METH_O); its keyword arguments cost more than a
- * short call itself. Here the method is METH_FASTCALL: a call with just its required arguments goes
- * to one SWIG wrapper (PLAIN), any other has its arguments put in order, None for those left out,
- * and goes to a second one (FULL). Both wrappers have their policy and error handling as ever.
+ * SWIG's fastest calls take exactly one argument (METH_O); a second one costs a tuple, and keyword
+ * arguments cost more than a short call itself. Here the method is METH_FASTCALL: a call with just
+ * its required arguments goes to one SWIG wrapper (PLAIN), any other has its arguments put in order,
+ * None for those left out, and goes to a second one (FULL). Both wrappers have their policy and
+ * error handling as ever.
  *
  *   %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, "name name ...", "docstring")
  *
  * after the class TYPE has been declared. REQUIRED arguments may be given by position or name,
  * those after them by name only. The docstring begins with a signature for inspect.signature().
+ *
+ * PLAIN takes one argument, or two that come as one array:
+ *
+ *   %argument_pair(uint32_t address, uint32_t value)
+ *   void NAME(uint32_t address, uint32_t value);
+ *   %clear (uint32_t address, uint32_t value);
+ *
+ * Python must not call it so: %keyword_method puts the method in its place.
+ *
+ *   %item_get(TYPE, PLAIN)     object[key], by the same wrappers: slots are the fastest calls that
+ *   %item_set(TYPE, PLAIN)     object[key] = value    CPython has. Before the class is declared.
  *
  * A class in Python that derives from the wrapped one is decorated with bind_methods(): the
  * interpreter has a short cut for methods of the very class of an object, not for inherited ones.
@@ -72,21 +84,24 @@ static PyObject *arrange(const char *method, const char *parameter_names, size_t
   return tuple;
 }
 
-/* Calls a SWIG wrapper of one argument (METH_O) or of several (METH_VARARGS). */
-static PyObject *call_plain(PyCFunction plain, PyObject *self, PyObject *const *arguments,
-                            Py_ssize_t count) {
-  if (count == 1)
-    return plain(self, arguments[0]);
-  PyObject *tuple = PyTuple_New(count);
-  if (!tuple)
-    return nullptr;
-  for (Py_ssize_t i = 0; i < count; i++) {
-    Py_INCREF(arguments[i]);
-    PyTuple_SET_ITEM(tuple, i, arguments[i]);
+/* Calls a SWIG wrapper of one argument, or of an %argument_pair. */
+static inline PyObject *call_plain(PyCFunction plain, PyObject *self, PyObject *const *arguments,
+                                   Py_ssize_t count) {
+  return plain(self, count == 1 ? arguments[0]
+                                : reinterpret_cast<PyObject *>(const_cast<PyObject **>(arguments)));
+}
+
+/* object[key] = value; del object[key] has no value. */
+static inline int set_item(PyCFunction plain, PyObject *self, PyObject *key, PyObject *value) {
+  if (!value) {
+    PyErr_Format(PyExc_TypeError, "'%.200s' object doesn't support item deletion",
+                 Py_TYPE(self)->tp_name);
+    return -1;
   }
-  PyObject *result = plain(self, tuple);
-  Py_DECREF(tuple);
-  return result;
+  PyObject *const pair[] = {key, value};
+  PyObject *result = call_plain(plain, self, pair, 2);
+  Py_XDECREF(result);
+  return result ? 0 : -1;
 }
 
 struct declaration {
@@ -141,6 +156,34 @@ PyObject *bind_methods(PyObject *derived) {
   return keywords::bind(derived) ? Py_NewRef(derived) : nullptr;
 }
 %}
+
+%define %argument_pair(FIRST, SECOND)
+%typemap(in) (FIRST, SECOND) {
+  PyObject *const *pair = reinterpret_cast<PyObject *const *>($input);
+  if (!arguments::convert(pair[0], "$1_name", &$1)) SWIG_fail;
+  if (!arguments::convert(pair[1], "$2_name", &$2)) SWIG_fail;
+}
+%enddef
+
+%define %item_slot(TYPE, SLOT, FUNCTION)
+%feature("python:" #SLOT) TYPE #FUNCTION;
+%enddef
+
+%define %item_get(TYPE, PLAIN)
+%item_slot(TYPE, mp_subscript, PLAIN)
+%enddef
+
+%define %item_set(TYPE, PLAIN)
+%item_slot(TYPE, mp_ass_subscript, keyword_set##PLAIN)
+%header %{
+extern "C" {
+SWIGINTERN PyObject *PLAIN(PyObject *self, PyObject *arguments);
+}
+static int keyword_set##PLAIN(PyObject *self, PyObject *key, PyObject *value) {
+  return keywords::set_item(PLAIN, self, key, value);
+}
+%}
+%enddef
 
 %define %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, PARAMETERS, DOC)
 %wrapper %{
