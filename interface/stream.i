@@ -28,6 +28,7 @@ public:
   void stop();
   hwsim_stream_status status() const;
   double volts_per_code(uint32_t i) const;
+  int64_t start_ns() const;
 
   %extend {
     stream(hwsim::device &device, const hwsim_stream_config &config, const uint32_t *channels,

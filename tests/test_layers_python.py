@@ -16,7 +16,9 @@ PACKAGE = Path(__file__).parents[1] / "python" / "hwsim"
 LAYERS = (
     {"hwsim.device"},
     {"hwsim"},
-    {"hwsim.demo", "hwsim.record"},
+    {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
+    {"hwsim.record.recorder"},
+    {"hwsim.record"},
     {"hwsim.cli.bar", "hwsim.cli.command", "hwsim.cli.quantity", "hwsim.cli.table"},
     {f"hwsim.cli.{name}" for name in ("calibrate", "demo", "devices", "flash", "record")},
     {"hwsim.cli"},

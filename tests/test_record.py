@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import wave
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,14 @@ def test_recording_goes_on_over_many_blocks(open_device: OpenDevice, tmp_path: P
     assert recording.samples == 60_000
 
 
-def test_existing_file_is_replaced(open_device: OpenDevice, tmp_path: Path) -> None:
-    path = tmp_path / "recording.csv"
-    path.write_text("1\n" * 100_000)
-    record(open_device(VIRTUAL), path, seconds=0.01)
-    assert len(signals.load(path)) == 200
+def test_recording_says_when_it_began(open_device: OpenDevice, tmp_path: Path) -> None:
+    device = open_device(VIRTUAL)
+    device.stream(1000).read(500)
+    before = datetime.now(UTC)
+    recording = record(device, tmp_path / "x.npy", seconds=0.1)
+    assert recording.start
+    assert before <= recording.start <= datetime.now(UTC) + timedelta(seconds=1 / 20e3)
+    assert recording.start_s == pytest.approx(0.5 + 1 / 20e3)
 
 
 def test_memory_stays_flat() -> None:
@@ -194,16 +198,15 @@ def test_what_an_interrupted_write_left_is_cut_off(
     suffix: str, open_device: OpenDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C may come in the middle of a write; then half a block is in the file."""
+    write = os.pwrite
 
-    class Interrupted(io.BufferedWriter):
-        def write(self, data: Any) -> int:
-            if self.tell() < 50_000:
-                return super().write(data)
-            raw = bytes(memoryview(data).cast("B"))
-            super().write(raw[: len(raw) // 2 - 1])
-            raise KeyboardInterrupt
+    def interrupted(fd: int, data: Any, at: int) -> int:
+        if at < 50_000:
+            return write(fd, data, at)
+        write(fd, data[: len(data) // 2 - 1], at)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "open", lambda self, _: Interrupted(io.FileIO(self, "w")))
+    monkeypatch.setattr(os, "pwrite", interrupted)
     device, path = open_device(VIRTUAL), tmp_path / f"recording{suffix}"
     with pytest.raises(KeyboardInterrupt):
         record(device, path, seconds=3)
@@ -419,7 +422,7 @@ def test_command_says_what_is_wrong(
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
-    arguments = parser.parse_args(["record", URI, "-o", str(tmp_path / "x.npy")])
+    arguments = parser.parse_args(["record", URI, "--overwrite", "-o", str(tmp_path / "x.npy")])
     for terminal in (True, False):
         output = io.StringIO()
         console = Console(file=output, force_terminal=terminal, width=120)

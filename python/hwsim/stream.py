@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, SupportsFloat, get_args
@@ -31,6 +33,7 @@ class Block:
         lost: How many samples of each channel were lost right before this block.
         rate_hz: Samples a second of each channel.
         volts_per_code: Of each channel.
+        time_s: Time of the first sample, in seconds of the device's clock; see :meth:`times`.
     """
 
     data: SampleArray
@@ -38,6 +41,7 @@ class Block:
     lost: int
     rate_hz: float
     volts_per_code: npt.NDArray[np.float64]
+    time_s: float = math.nan
 
     def __len__(self) -> int:
         return len(self.data)
@@ -47,6 +51,14 @@ class Block:
         if self.data.dtype == np.int16:
             return self.data * self.volts_per_code
         return self.data.astype(np.float64)
+
+    def times(self) -> npt.NDArray[np.float64]:
+        """Returns the time of each sample, in seconds of the device's clock, shape ``(samples,)``.
+
+        It is when the sample's conversion has ended: the first one of a stream comes one period
+        after :attr:`Stream.start_s`. An event of a threshold bears the time of its sample.
+        """
+        return self.time_s + np.arange(len(self.data)) / self.rate_hz
 
 
 class Span(NamedTuple):
@@ -85,6 +97,15 @@ class Stream(Scoped, _native.Stream):
     Iterating yields blocks until the stream ends: by its ``total``, or by :meth:`stop`. Several
     readers share the samples, in the order of their calls.
 
+    Attributes:
+        device: The device.
+        rate_hz: Samples a second of each channel.
+        channels: The channels, in the order of the blocks' columns.
+        block: Samples of each channel in a block, when iterating.
+        dtype: Of the samples in a block.
+        first_index: Of the first sample.
+        volts_per_code: Of each channel.
+
     **Thread safety:** every method may be called from any thread at any time.
     """
 
@@ -122,8 +143,9 @@ class Stream(Scoped, _native.Stream):
         self.rate_hz = float(rate_hz)
         self.channels = tuple(numbers.tolist())
         self.dtype = np.dtype(dtype)
+        self.first_index = operator.index(first_index)
         scales = [self._volts_per_code(i) for i in range(len(numbers))]
-        self._scales = np.array(scales, dtype=np.float64)
+        self.volts_per_code = np.array(scales, dtype=np.float64)
 
     def _end(self) -> None:
         self.stop()
@@ -133,11 +155,19 @@ class Stream(Scoped, _native.Stream):
             yield block
 
     def __repr__(self) -> str:
-        if "_scales" not in self.__dict__:
+        if "volts_per_code" not in self.__dict__:
             return "<hwsim.Stream, not initialised>"
         return (
             f"<hwsim.Stream of {self.device.name!r}, {self.rate_hz:g} Hz, channels {self.channels}>"
         )
+
+    @property
+    def start_s(self) -> float:
+        """When it was started, in seconds of the device's clock.
+
+        The sample with index ``i`` has the time ``start_s + (i - first_index + 1) / rate_hz``.
+        """
+        return self._start_ns() / 1e9
 
     @property
     def status(self) -> Status:
@@ -220,7 +250,8 @@ class Stream(Scoped, _native.Stream):
 
     def _block(self, out: SampleArray, span: Span) -> Block:
         data = out[: span.samples]
-        return Block(data, span.first_index, span.lost, self.rate_hz, self._scales)
+        time_s = self.start_s + (span.first_index - self.first_index + 1) / self.rate_hz
+        return Block(data, span.first_index, span.lost, self.rate_hz, self.volts_per_code, time_s)
 
 
 def as_channels(channels: Iterable[int]) -> npt.NDArray[np.uint32]:

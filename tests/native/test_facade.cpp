@@ -225,6 +225,7 @@ void a_stream_gives_blocks_and_what_a_failed_read_left() {
   }
   CHECK_EQUAL(stream.channel_count(), 2);
   CHECK_NEAR(stream.volts_per_code(0), 10.0 / 32768, 1e-15);
+  CHECK_EQUAL(stream.start_ns(), 0);
   stream.stop();
   CHECK(!stream.status().running);
 }

@@ -239,6 +239,7 @@ static void a_sample_is_there_when_its_time_has_come(void) {
     config.rate_hz = rates[i];
     hwsim_stream *stream = start_with(device, config);
     int64_t begin = now(device);
+    CHECK_EQUAL(hwsim_stream_start_ns(stream), begin);
     uint64_t rate_uhz = (uint64_t)(rates[i] * 1e6 + 0.5);
     int16_t codes[7];
     for (uint64_t n = 7; n <= 70; n += 7) {

@@ -456,6 +456,9 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_stream_get_status(hwsim_stream *stream
 HWSIM_API uint32_t hwsim_stream_channel_count(const hwsim_stream *stream);
 /* Volts of one code of the stream's channel number `i`. */
 HWSIM_API double hwsim_stream_volts_per_code(const hwsim_stream *stream, uint32_t i);
+/* When it was started, by the device's clock. The sample with index `i` is there, as the event of a
+ * threshold that it crosses is, at this time + (i - first_index + 1) / rate. */
+HWSIM_API int64_t hwsim_stream_start_ns(const hwsim_stream *stream);
 
 /* Reads `count` samples of each channel, interleaved (sample 0 of all channels, sample 1 of all
  * channels, ...), into `data_out`, which has room for count * channels values of the format. Blocks

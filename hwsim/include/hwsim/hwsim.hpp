@@ -317,6 +317,7 @@ public:
   double volts_per_code(std::uint32_t i) const noexcept {
     return hwsim_stream_volts_per_code(handle_.get(), i);
   }
+  std::int64_t start_ns() const noexcept { return hwsim_stream_start_ns(handle_.get()); }
   // `data` has room for count * channel_count() values.
   hwsim_block read(hwsim_format format, void *data, std::size_t count, timeout limit = {},
                    const cancel_token *cancel = nullptr) {

@@ -184,6 +184,8 @@ double hwsim_stream_volts_per_code(const hwsim_stream *stream, uint32_t i) {
   return i < stream->channel_count ? signal_volts_per_code(stream->views[i].source) : 0;
 }
 
+int64_t hwsim_stream_start_ns(const hwsim_stream *stream) { return stream->start_ns; }
+
 /* -------------------------------------------------------------------------------- generating -- */
 
 /* Codes are made in pieces that stay in the nearest cache on their way to the caller's memory. */

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 import hwsim
-from hwsim.cli import calibrate, demo, devices, flash, record
+from hwsim.cli import calibrate, command, demo, devices, flash, record
 from hwsim.cli.command import EPILOG
 
 
@@ -34,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hwsim: interrupted", file=sys.stderr)
         return 130
+    except command.Stopped as stopped:
+        print(f"hwsim: {stopped}", file=sys.stderr)
+        return 128 + stopped.number
     except (hwsim.HwsimError, OSError, ValueError) as error:
         print(f"hwsim: {error}", file=sys.stderr)
         return 1

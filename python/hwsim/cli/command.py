@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 
-EPILOG = "Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C."
+EPILOG = (
+    "Exit status: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C, 143 or 129 ended "
+    "in good order by SIGTERM or SIGHUP."
+)
 
 Action = Callable[[Console, argparse.Namespace], None]
+
+
+class Stopped(Exception):
+    """A signal has ended the command, in good order.
+
+    Attributes:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self) -> str:
+        name = signal.Signals(self.number).name
+        return "interrupted" if self.number == signal.SIGINT else f"ended by {name}"
 
 
 def add(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+
 
 def quantity(value: float, unit: str) -> str:
     """Writes a value with a metric prefix, such as ``20 ms``."""
@@ -9,3 +12,14 @@ def quantity(value: float, unit: str) -> str:
         if factor <= abs(value) < float("inf"):
             return f"{value / factor:.4g} {prefix}{unit}"
     return f"{value / 1e-9:.4g} n{unit}" if value and abs(value) < 1 else f"{value:g} {unit}"
+
+
+def size(text: str) -> int:
+    """Reads a number of bytes, such as ``100MB`` or ``1GiB``; for ``type=`` of an argument."""
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(?:([kMGT])(i?))?B?", text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of bytes, such as 500000, 100MB or 1GiB, got {text!r}"
+        )
+    power = " kMGT".index(found[2] or " ")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from hwsim import record
 from hwsim.cancel import CancelToken
 from hwsim.cli import command
 from hwsim.cli.bar import bar
+from hwsim.cli.quantity import size
 from hwsim.device import Device
 from hwsim.errors import OperationCancelled
 
@@ -25,9 +29,11 @@ def add_parser(commands: Any) -> None:
         "record",
         _run,
         help="record channels of a device to an NPY, WAV or CSV file",
-        description="Records channels of a device to a file, in memory that does not grow. Ctrl-C "
-        "ends the recording and keeps what is there. Samples that cannot be written in time are "
-        "skipped; a warning at the end tells how many, and where.",
+        description="Records channels of a device to a file, in memory that does not grow. Ctrl-C, "
+        "SIGTERM or SIGHUP ends the recording and keeps what is there. Samples that cannot be "
+        "written in time are skipped; a warning at the end tells how many, and where. FILE.json "
+        "beside the file says rate, start, full scale and gaps. A file that is there already is "
+        "refused, unless one of --overwrite, --append and --numbered says otherwise.",
     )
     parser.add_argument("uri", metavar="URI", help="resource string, such as hwsim://daq0")
     parser.add_argument(
@@ -58,6 +64,26 @@ def add_parser(commands: Any) -> None:
         choices=["int16", "float32", "float64"],
         help="of an .npy file: int16 codes, or volts (default: float32)",
     )
+    there = parser.add_mutually_exclusive_group()
+    for option, value, text in (
+        ("--overwrite", "overwrite", "replace a file that is there already"),
+        ("--append", "append", "continue a file that is there already"),
+        ("--numbered", "number", "record to NAME-0001, or the first number that is free"),
+    ):
+        there.add_argument(
+            option, dest="if_exists", action="store_const", const=value, default="error", help=text
+        )
+    parser.add_argument(
+        "--part-size",
+        type=size,
+        metavar="BYTES",
+        help="begin a new numbered file before one is larger, such as 100MB",
+    )
+    parser.add_argument(
+        "--reconnect",
+        action="store_true",
+        help="wait for a device that is disconnected, and continue after the gap",
+    )
     parser.add_argument(
         "--plot", type=Path, metavar="PNG", help="also draw the recording (needs matplotlib)"
     )
@@ -72,12 +98,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _run(console: Console, arguments: argparse.Namespace) -> None:
     so_far = record.Recording()
-    with Device(arguments.uri) as device:
+    with Device(arguments.uri) as device, _stopped_by_signals() as (token, signals):
         rate_hz = device.rate if arguments.rate is None else arguments.rate
         total = record.samples_in(arguments.seconds, rate_hz)
-        # Ends the recording between two blocks, so that what is said about the file is true.
-        token = CancelToken()
-        before = signal.signal(signal.SIGINT, lambda *_: token.cancel())
         try:
             with bar(console, arguments.output.name, total=total) as progress:
 
@@ -95,22 +118,60 @@ def _run(console: Console, arguments: argparse.Namespace) -> None:
                     rate_hz=rate_hz,
                     channels=arguments.channels,
                     dtype=arguments.dtype,
+                    if_exists=arguments.if_exists,
+                    part_bytes=arguments.part_size,
+                    reconnect=arguments.reconnect,
                     plot=arguments.plot,
                     on_block=on_block,
                     cancel=token,
                 )
         except OperationCancelled:
-            raise KeyboardInterrupt from None
+            if signals:
+                raise command.Stopped(signals[0]) from None
+            raise
         finally:
-            signal.signal(signal.SIGINT, before)
             if so_far.samples:
-                count = len(arguments.channels)
-                console.print(
-                    f"{arguments.output}: {so_far.samples:,} samples of {count} "
-                    f"channel{'s' * (count > 1)}, {so_far.samples / rate_hz:,.6g} s",
-                    soft_wrap=True,
-                )
-                _warn(so_far)
+                _tell(console, so_far, arguments, rate_hz)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[tuple[CancelToken, list[int]]]:
+    """Yields a token that SIGINT, SIGTERM and SIGHUP set, and the list of those that came.
+
+    The recording then ends between two blocks, so that what is said about the file is true. Python
+    has signal handlers on its main thread only; elsewhere nothing sets the token.
+    """
+    token, came = CancelToken(), list[int]()
+
+    def stop(number: int, frame: object) -> None:
+        came.append(number)
+        token.cancel()
+
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # nohup
+                before = signal.signal(number, stop)
+                stack.callback(signal.signal, number, before)
+        yield token, came
+
+
+def _tell(
+    console: Console,
+    recording: record.Recording,
+    arguments: argparse.Namespace,
+    rate_hz: float,
+) -> None:
+    """Says what has been recorded, and on standard error what is missing."""
+    paths, count = recording.paths or [arguments.output], len(arguments.channels)
+    name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} to {paths[-1]}"
+    console.print(
+        f"{name}: {recording.samples:,} samples of {count} channel{'s' * (count > 1)}, "
+        f"{recording.samples / rate_hz:,.6g} s",
+        soft_wrap=True,
+    )
+    _warn(recording)
 
 
 def _warn(recording: record.Recording) -> None:
@@ -120,8 +181,10 @@ def _warn(recording: record.Recording) -> None:
     places = [f"{lost:,} before row {row:,}" for row, lost in recording.gaps]
     if recording.gap_count > len(places):
         places.append(f"and more, at {recording.gap_count:,} places in all")
+    times = f" ({recording.disconnects:,} times)" if recording.disconnects > 1 else ""
+    gone = f" or the device was disconnected{times}" if recording.disconnects else ""
     print(
         f"hwsim: warning: {recording.lost:,} samples of each channel were lost, because they could "
-        f"not be written in time: {', '.join(places)}",
+        f"not be written in time{gone}: {', '.join(places)}",
         file=sys.stderr,
     )
