@@ -1,0 +1,2 @@
+/* Right in everything: what each oracle must pass. */
+#include "control.h"
