@@ -5,6 +5,8 @@ namespace hwsim {
 
 uint32_t check_firmware(const uint8_t *image, size_t size);
 std::vector<hwsim_listing> list_devices();
+void wait_free(const std::string &name, hwsim::timeout limit = {},
+               const hwsim::cancel_token *cancel = nullptr);
 
 } // namespace hwsim
 

@@ -65,8 +65,11 @@ ALIASES = {
     "timer=": "timer",
     "timeout=": "timeout",
 }
-# The operations of a stream and of a subscription that wait: for a sample or an event to come.
+# Other operations that wait: for a sample, an event, or a name that is in use.
 PARTS: dict[str, Callable[..., object]] = {
+    "wait_free": lambda d, timeout=None, cancel=None: hwsim._native.wait_free(
+        d.name, timeout, cancel
+    ),
     "read": lambda d, **options: d.stream(0.001).read(1, **options),
     "next": lambda d, **options: d.events().read(**options),
 }

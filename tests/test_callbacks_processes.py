@@ -6,6 +6,7 @@ What would take the tests with it runs in a process of its own.
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import pytest
@@ -261,7 +262,7 @@ def test_exit_waits_for_the_callback_that_runs() -> None:
 
 
 def test_exit_does_not_wait_for_ever() -> None:
-    """For a callback that does not return: it is left behind, whatever it is in."""
+    """For a callback that does not return: it is named and left behind, whatever it is in."""
     source = """
         import atexit, math, sys, threading
         import hwsim
@@ -288,7 +289,12 @@ def test_exit_does_not_wait_for_ever() -> None:
     ]
     scripts = [source.format(action=action) for action in actions]
     for result in parallelize(lambda i: run_script(scripts[i]), len(scripts)):
-        assert (result.returncode, result.stderr) == (9, ""), result
+        assert result.returncode == 9, result
+        assert re.fullmatch(
+            r"Python ends without a callback that has not returned: <function callback at 0x\w+> "
+            r"\(/.*/script\.py:9\)\n",
+            result.stderr,
+        ), result
         assert "not reached" not in result.stdout
 
 

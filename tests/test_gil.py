@@ -90,6 +90,9 @@ NATIVE = {
     "Subscription._next": Native(
         "hwsim::subscription::next", "when blocking", lambda d: d.events().read(timeout=0)
     ),
+    "wait_free": Native(
+        "hwsim::wait_free", "when blocking", lambda d: _native.wait_free("nobody-has-it")
+    ),
     "Stream._read": Native("hwsim::stream::read", "when blocking", lambda d: read(d)),
     # What can take long without waiting.
     "Device._calibrate": release("hwsim::device::calibrate", LONG["calibrate"]),
@@ -112,6 +115,7 @@ NATIVE = {
     "Stream._volts_per_code": hold(
         "hwsim::stream::volts_per_code", lambda d: d.stream(1)._volts_per_code(0)
     ),
+    "Stream._start_ns": hold("hwsim::stream::start_ns", lambda d: d.stream(1)._start_ns()),
     "Device._timer": hold("hwsim::device::timer", lambda d: d._timer()),
     "Device._set_timer": hold("hwsim::device::set_timer", lambda d: d._set_timer(1)),
     "Device._set_threshold": hold(
@@ -166,7 +170,7 @@ HOLD = [name for name, native in NATIVE.items() if native.policy == "hold"]
 RELEASE = [name for name, native in NATIVE.items() if native.policy == "release"]
 # How long these take nobody knows beforehand: they release whenever they have to wait at all.
 OPEN_ENDED = {"Device._wait_register", "Device._wait_pending", "Subscription._next"}
-NOT_PENDING = {"Device._wait_pending", "Stream._read", "Subscription._next"}
+NOT_PENDING = {"Device._wait_pending", "Stream._read", "Subscription._next", "wait_free"}
 
 
 def releases_of(call: Call, device: hwsim.Device) -> int:

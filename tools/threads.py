@@ -34,6 +34,7 @@ PYTHON = {
     ("subscription", "next"): ["Subscription.read"],
     ("subscription", "close"): ["Subscription.close"],
     ("subscription", "status"): ["Subscription.status"],
+    ("library", "wait_free"): ["open(wait=...)"],
     ("library", "find_register"): ["registers"],
     ("library", "check_firmware"): ["firmware.check_image"],
     ("library", "stop"): None,

@@ -35,7 +35,8 @@
  *
  * The library's threads have to end before Python does. Define, before this file, the statement
  * that stops and joins them: #define CALLBACKS_STOP. It runs at exit, with the GIL released; from
- * then on nothing is called any more.
+ * then on nothing is called any more. Give it a time limit: a callback that has not returned by then
+ * is named on sys.stderr, and left behind.
  */
 #ifndef KIT_CALLBACKS_I
 #define KIT_CALLBACKS_I
@@ -46,7 +47,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdarg>
+#include <mutex>
 #include <thread>
+#include <vector>
+#include <pthread.h>
 
 namespace callbacks {
 
@@ -168,6 +172,80 @@ static void report(PyObject *callback, PyObject *on_error) {
   PyErr_WriteUnraisable(callback);
 }
 
+/* A call of a callback, listed for as long as it takes. The mutex is never held while anything needs
+ * the GIL, and is free in the child of a fork(), where only the calls of the thread that forked go
+ * on. */
+class running {
+public:
+  explicit running(PyObject *callback) : callback_(callback), thread_(pthread_self()) {
+    std::lock_guard<std::mutex> lock(mutex());
+    next_ = first();
+    first() = this;
+  }
+  ~running() { /* also when the thread is ended by unwinding its stack */
+    std::lock_guard<std::mutex> lock(mutex());
+    unlink(this);
+  }
+  running(const running &) = delete;
+  running &operator=(const running &) = delete;
+
+  /* Names all of them on sys.stderr. */
+  static void report() {
+    std::vector<PyObject *> late;
+    {
+      std::lock_guard<std::mutex> lock(mutex());
+      for (running *each = first(); each; each = each->next_)
+        late.push_back(Py_NewRef(each->callback_));
+    }
+    for (PyObject *callback : late) {
+      PyObject *code = PyObject_GetAttrString(callback, "__code__");
+      PyObject *file = code ? PyObject_GetAttrString(code, "co_filename") : nullptr;
+      PyObject *line = file ? PyObject_GetAttrString(code, "co_firstlineno") : nullptr;
+      PyErr_Clear();
+      PySys_FormatStderr("Python ends without a callback that has not returned: %R", callback);
+      if (line)
+        PySys_FormatStderr(" (%S:%S)", file, line);
+      PySys_WriteStderr("\n");
+      Py_XDECREF(line);
+      Py_XDECREF(file);
+      Py_XDECREF(code);
+      Py_DECREF(callback);
+    }
+  }
+
+  static void survive_forks() {
+    pthread_atfork([] { mutex().lock(); }, [] { mutex().unlock(); },
+                   [] {
+                     for (running *each = first(), *next; each; each = next) {
+                       next = each->next_;
+                       if (!pthread_equal(each->thread_, pthread_self()))
+                         unlink(each);
+                     }
+                     mutex().unlock();
+                   });
+  }
+
+private:
+  static std::mutex &mutex() {
+    static std::mutex *mutex = new std::mutex; /* for good: a thread may be left at the end */
+    return *mutex;
+  }
+  static running *&first() {
+    static running *first = nullptr;
+    return first;
+  }
+  static void unlink(const running *self) {
+    running **link = &first();
+    while (*link != self)
+      link = &(*link)->next_;
+    *link = self->next_;
+  }
+
+  PyObject *callback_; /* of the caller's */
+  pthread_t thread_;
+  running *next_;
+};
+
 class target {
 public:
   /* With the GIL. Throws if the object cannot be referred to weakly; the Python error is set. */
@@ -195,7 +273,7 @@ public:
         PyObject *argument = next();
         if (!argument)
           break;
-        PyObject *result = PyObject_CallOneArg(callback, argument);
+        PyObject *result = call_listed(callback, argument);
         Py_DECREF(argument);
         Py_XDECREF(result);
         if (!result)
@@ -209,6 +287,11 @@ public:
   }
 
 private:
+  static PyObject *call_listed(PyObject *callback, PyObject *argument) {
+    running listed(callback);
+    return PyObject_CallOneArg(callback, argument);
+  }
+
   PyObject *get() const { /* a new reference; null: it is gone */
     PyObject *object = nullptr;
 #if PY_VERSION_HEX >= 0x030D0000
@@ -229,12 +312,14 @@ static PyObject *stop(PyObject *, PyObject *) {
   Py_BEGIN_ALLOW_THREADS
   CALLBACKS_STOP;
   Py_END_ALLOW_THREADS
+  running::report();
   if (errors::raise_deferred()) /* no call will come that could raise it */
     PyErr_WriteUnraisable(nullptr);
   Py_RETURN_NONE;
 }
 
 static bool stop_at_exit() {
+  running::survive_forks();
   static PyMethodDef definition = {"stop_callbacks", stop, METH_NOARGS, nullptr};
   PyObject *function = PyCFunction_New(&definition, nullptr);
   PyObject *atexit = function ? PyImport_ImportModule("atexit") : nullptr;

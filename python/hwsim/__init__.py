@@ -17,6 +17,7 @@ from hwsim.cancel import CancelToken
 from hwsim.device import Device
 from hwsim.errors import HwsimError
 from hwsim.events import Event
+from hwsim.opening import close_all, open
 from hwsim.operation import Operation, operations
 from hwsim.registers import Register, Registers
 from hwsim.signals import Signal
@@ -38,6 +39,7 @@ __all__ = [
     "Signal",
     "Stream",
     "Subscription",
+    "close_all",
     "errors",
     "firmware",
     "gil",
@@ -68,11 +70,6 @@ class DeviceInfo(NamedTuple):
     name: str
     uri: str
     in_use: bool
-
-
-def open(uri: str) -> Device:
-    """Opens the device that a resource string names; see :class:`Device`."""
-    return Device(uri)
 
 
 def list_devices() -> list[DeviceInfo]:

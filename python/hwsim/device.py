@@ -15,10 +15,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import _kinds, _native, signals
+from hwsim import _kinds, _native, opened, signals
 from hwsim.arguments import UINT64_MAX, integer
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
+from hwsim.errors import DeviceInUse
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
 from hwsim.registers import Entry, Registers, as_uint32
@@ -50,9 +51,13 @@ class Device(Scoped, _native.Device):
             Keys: latency, jitter, bandwidth, channels, seed, clock (real, virtual, manual, 10x),
             timeout, rate, range, noise, timer, fault (may be repeated).
 
+    Attributes:
+        uri: The resource string that it was opened with.
+        opener: Who opened it: the line of the program, and the thread.
+
     Raises:
         InvalidArgument: Something in the resource string is wrong; the error says what.
-        DeviceInUse: A device of this name is open in this process.
+        DeviceInUse: A device of this name is open in this process; see :func:`hwsim.open`.
 
     **Thread safety:** every method may be called from any thread at any time, all at once.
     """
@@ -60,8 +65,14 @@ class Device(Scoped, _native.Device):
     _instead = "pass its uri, and open it there"
 
     def __init__(self, uri: str) -> None:
-        super().__init__(uri)
-        self.uri = uri
+        with opened.lock:
+            try:
+                super().__init__(uri)
+            except DeviceInUse as error:
+                raise opened.in_use(error, uri) from None
+            self.uri = uri
+            self.opener = opened.caller()
+            opened.add(self)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s: opened as %s", self.name, uri)
 

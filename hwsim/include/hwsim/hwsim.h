@@ -241,6 +241,12 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_pending(hwsim_device *device,
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
                                                               const hwsim_call *call);
 
+/* Waits until no device of this name is open in this process, so that it can be opened, unless
+ * another thread is faster. Blocks, in real time; a timeout of -1 is none. May be called with the
+ * name of any device, or of none. Errors: EINVALID (a timeout below -1), ETIMEOUT, ECANCELLED,
+ * EFORKED (the token is the parent's). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_wait_free(const char *name, const hwsim_call *call);
+
 /* The devices that can be seen: the bench, daq0 to daq7, which is always there, and every other
  * device open in this process; sorted by name. hwsim_device_list(): an array of *count_out entries,
  * to be released with free(). Errors: ENOMEM. */

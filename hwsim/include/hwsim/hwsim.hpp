@@ -452,6 +452,12 @@ inline const hwsim_register &find_register(const std::string &name) {
   return *found;
 }
 
+inline void wait_free(const std::string &name, timeout limit = {},
+                      const cancel_token *cancel = nullptr) {
+  hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+  check(hwsim_wait_free(name.c_str(), &call));
+}
+
 inline std::vector<hwsim_listing> list_devices() {
   std::size_t count = 0;
   hwsim_listing *listing = nullptr;

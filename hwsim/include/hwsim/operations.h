@@ -59,6 +59,7 @@
   X(subscription, close, never, 0, NOTHING, "Ends a subscription")                                 \
   X(subscription, status, never, 0, NOTHING, "How many events are queued, delivered and lost")     \
   X(library, list_devices, copies, 0, NOTHING, "Lists the devices that can be seen")               \
+  X(library, wait_free, when_blocking, 0, NOTHING, "Waits until a name is not in use")             \
   X(library, find_register, never, 0, NOTHING, "Finds a register by its name")                     \
   X(library, check_firmware, copies, 0, NOTHING, "Checks a firmware image")                        \
   X(library, stop, never, 0, NOTHING, "Stops the thread that calls the handlers of events")

@@ -17,7 +17,9 @@ hwsim_error call_check_timeout(const hwsim_device *device, const hwsim_operation
 }
 
 static hwsim_error attach(hwsim_device *device, op *self, hwsim_cancel *token) {
-  hwsim_error error = cancel_attach(token, device, self);
+  self->cancelled_on = device;
+  self->state = OP_ENDED; /* not on the timeline yet */
+  hwsim_error error = cancel_attach(token, &self->cancel, cancel_operation);
   if (error == HWSIM_EFORKED)
     return error_set(error, device->config.name, op_name(self),
                      "the cancel token was made before fork(), in the parent process; make a new "
@@ -35,7 +37,7 @@ static hwsim_error begin(hwsim_device *device, op *self, const hwsim_call *call)
     return error;
   error = timeline_lock(device, self->kind->row);
   if (error) {
-    cancel_detach(self);
+    cancel_detach(&self->cancel);
     return error;
   }
   if (timeout_ns == HWSIM_TIMEOUT_DEFAULT)
@@ -64,7 +66,7 @@ hwsim_error hwsim_submit(hwsim_device *device, op *self, const hwsim_call *call,
 }
 
 void call_end(hwsim_device *device, op *self) {
-  cancel_detach(self);
+  cancel_detach(&self->cancel);
   handle_release(device);
 }
 
@@ -89,7 +91,7 @@ __attribute__((noinline)) static hwsim_error run_in_time(hwsim_device *device, o
   if (waits)
     call_end(device, self);
   else
-    cancel_detach(self);
+    cancel_detach(&self->cancel);
   hooks_leave(entered); /* last: a hook may end the thread, as CPython does when it shuts down */
   return error;
 }

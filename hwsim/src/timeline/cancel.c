@@ -1,8 +1,8 @@
-/* Cancel tokens: a latched flag, and the operations that run with it now.
+/* Cancel tokens: a latched flag, and the calls that run with it now.
  *
- * No wake-up can be lost: an operation is attached, then looks at the flag under the device's
- * mutex, then waits. Setting raises the flag first and then visits every attached operation under
- * that mutex. */
+ * No wake-up can be lost: a call is attached, then looks at the flag under the mutex with which it
+ * waits, then waits. Setting raises the flag first and then visits every attached call under that
+ * mutex. */
 #include "timeline/cancel.h"
 
 #include "base/error.h"
@@ -15,7 +15,7 @@ struct hwsim_cancel {
   atomic_bool set;
   unsigned generation;
   pthread_mutex_t mutex;
-  list operations; /* guarded by the mutex */
+  list calls; /* guarded by the mutex */
 };
 
 hwsim_error hwsim_cancel_new(hwsim_cancel **token_out) {
@@ -24,7 +24,7 @@ hwsim_error hwsim_cancel_new(hwsim_cancel **token_out) {
     return error_no_memory("", "cancel");
   token->generation = fork_generation;
   pthread_mutex_init(&token->mutex, NULL);
-  list_init(&token->operations);
+  list_init(&token->calls);
   *token_out = token;
   return HWSIM_OK;
 }
@@ -37,8 +37,9 @@ void hwsim_cancel_free(hwsim_cancel *token) {
 
 bool hwsim_cancel_is_set(const hwsim_cancel *token) { return atomic_load(&token->set); }
 
-static void cancel(op *self) {
-  hwsim_device *device = self->cancel.device;
+void cancel_operation(cancel_link *link) {
+  op *self = ELEMENT(link, op, cancel);
+  hwsim_device *device = self->cancelled_on;
   if (handle_is_forked(device))
     return; /* the call will say so */
   pthread_mutex_lock(timeline_mutex(device));
@@ -55,34 +56,34 @@ void hwsim_cancel_set(hwsim_cancel *token) {
   if (token->generation != fork_generation)
     return; /* the operations and maybe the locked mutex are the parent's */
   pthread_mutex_lock(&token->mutex);
-  for (list_link *each = list_first(&token->operations); each;
-       each = list_next(&token->operations, each))
-    cancel(ELEMENT(each, op, cancel.link));
+  for (list_link *each = list_first(&token->calls); each; each = list_next(&token->calls, each)) {
+    cancel_link *call = ELEMENT(each, cancel_link, link);
+    call->set(call);
+  }
   pthread_mutex_unlock(&token->mutex);
 }
 
-hwsim_error cancel_attach(hwsim_cancel *token, hwsim_device *device, op *self) {
-  self->cancel.token = NULL;
+hwsim_error cancel_attach(hwsim_cancel *token, cancel_link *self, void (*set)(cancel_link *self)) {
+  self->token = NULL;
   if (!token)
     return HWSIM_OK;
   if (token->generation != fork_generation)
     return HWSIM_EFORKED;
   if (hwsim_cancel_is_set(token))
     return HWSIM_ECANCELLED;
-  self->cancel.device = device;
-  self->cancel.token = token;
-  self->state = OP_ENDED; /* not on the timeline yet */
+  self->token = token;
+  self->set = set;
   pthread_mutex_lock(&token->mutex);
-  list_append(&token->operations, &self->cancel.link);
+  list_append(&token->calls, &self->link);
   pthread_mutex_unlock(&token->mutex);
   return HWSIM_OK;
 }
 
-void cancel_detach(op *self) {
-  hwsim_cancel *token = self->cancel.token;
+void cancel_detach(cancel_link *self) {
+  hwsim_cancel *token = self->token;
   if (!token || token->generation != fork_generation)
     return;
   pthread_mutex_lock(&token->mutex);
-  list_remove(&self->cancel.link);
+  list_remove(&self->link);
   pthread_mutex_unlock(&token->mutex);
 }

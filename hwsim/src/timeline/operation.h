@@ -53,11 +53,11 @@ typedef struct fate {
   bool reconnects;  /* the device is back right before it */
 } fate;
 
-/* Links an operation to the cancel token of its call; see cancel.h. */
+/* Links a call to its cancel token; see cancel.h. */
 typedef struct cancel_link {
   list_link link;
   hwsim_cancel *token; /* NULL: none */
-  hwsim_device *device;
+  void (*set)(struct cancel_link *self);
 } cancel_link;
 
 typedef enum op_state { OP_ENDED, OP_ON_BUS, OP_WAITING } op_state;
@@ -90,6 +90,7 @@ struct op {
   op_callback *done, *moved; /* it has ended; its next event comes earlier than expected */
   void *user;
   cancel_link cancel;
+  hwsim_device *cancelled_on; /* whose operation it is, where it has a token */
 };
 
 /* `bytes`: what crosses the bus, if that is not what its row says; see op_bytes(). */
