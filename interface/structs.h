@@ -106,7 +106,9 @@ static bool from_python(PyObject *object, const char *name, hwsim_fault_kind &ki
     return false;
   try {
     hwsim::check(hwsim_fault_find(text.c_str(), &kind_out));
-  } catch (...) {
+  }
+  ERRORS_LET_THREAD_END
+  catch (...) {
     errors::translate();
     return false;
   }

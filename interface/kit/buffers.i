@@ -20,11 +20,14 @@
 
 namespace buffers {
 
-/* A buffer held for one call. */
+/* A buffer held for one call. A thread that Python ends in that call has the GIL no more. */
 class lock {
 public:
   lock() { view_.obj = nullptr; }
-  ~lock() { PyBuffer_Release(&view_); }
+  ~lock() {
+    if (view_.obj && PyGILState_Check())
+      PyBuffer_Release(&view_);
+  }
   lock(const lock &) = delete;
   lock &operator=(const lock &) = delete;
 

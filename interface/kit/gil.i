@@ -192,7 +192,9 @@ static void remember_main_thread() {
     gil::guard guard(gil::MODE);
     try {
       $action
-    } catch (...) {
+    }
+    ERRORS_LET_THREAD_END
+    catch (...) {
       guard.fail();
       throw;
     }
