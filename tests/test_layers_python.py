@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "python" / "hwsim"
 # From the bottom. What is not listed is a noun: it knows nouns only.
 LAYERS = (
     {"hwsim.device"},
-    {"hwsim.opening"},
+    {"hwsim.bench", "hwsim.opening"},
     {"hwsim"},
     {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
     {"hwsim.record.recorder"},

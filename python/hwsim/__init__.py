@@ -5,26 +5,32 @@
 ...     device.write_register(0x40, 7)
 ...     device.read_register(0x40)
 7
+
+Its parts are imported when they are first used, so that one that needs no device, such as
+``hwsim.proof``, loads neither the native library nor NumPy.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import sys
 
-from hwsim import _native, errors, firmware, gil
-from hwsim.calibration import Calibration
-from hwsim.cancel import CancelToken
-from hwsim.device import Device
-from hwsim.errors import HwsimError
-from hwsim.events import Event
-from hwsim.opening import close_all, open
-from hwsim.operation import Operation, operations
-from hwsim.registers import Register, Registers
-from hwsim.signals import Signal
-from hwsim.stream import Block, Stream
-from hwsim.subscription import Subscription
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from hwsim import errors, firmware, gil
+    from hwsim.bench import DeviceInfo, list_devices
+    from hwsim.calibration import Calibration
+    from hwsim.cancel import CancelToken
+    from hwsim.device import Device
+    from hwsim.errors import HwsimError
+    from hwsim.events import Event
+    from hwsim.opening import close_all, open
+    from hwsim.operation import Operation, operations
+    from hwsim.registers import Register, Registers
+    from hwsim.signals import Signal
+    from hwsim.stream import Block, Stream
+    from hwsim.subscription import Subscription
 
-__version__: str  # see __getattr__
+__version__: str
 __all__ = [
     "Block",
     "Calibration",
@@ -48,34 +54,50 @@ __all__ = [
     "operations",
 ]
 
-
-def __getattr__(name: str) -> str:
-    """Looks up ``__version__`` on demand: importlib.metadata is slow to import."""
-    if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version  # noqa: PLC0415
-
-    return version("hwsim")
-
-
-class DeviceInfo(NamedTuple):
-    """A device that can be opened.
-
-    Attributes:
-        name: Its name.
-        uri: The resource string that opens it with default settings.
-        in_use: Whether it is open in this process.
-    """
-
-    name: str
-    uri: str
-    in_use: bool
+_MODULES = {
+    "Block": "stream",
+    "Calibration": "calibration",
+    "CancelToken": "cancel",
+    "Device": "device",
+    "DeviceInfo": "bench",
+    "Event": "events",
+    "HwsimError": "errors",
+    "Operation": "operation",
+    "Register": "registers",
+    "Registers": "registers",
+    "Signal": "signals",
+    "Stream": "stream",
+    "Subscription": "subscription",
+    "close_all": "opening",
+    "list_devices": "bench",
+    "open": "opening",
+    "operations": "operation",
+}
 
 
-def list_devices() -> list[DeviceInfo]:
-    """Returns the devices on the bench, sorted by name.
+if not TYPE_CHECKING:  # to which a wrong name is an error
 
-    They are daq0 to daq7, which are always there, and every other device that is open in this
-    process. Any other name can be opened, too.
-    """
-    return [DeviceInfo(name, f"hwsim://{name}", in_use) for name, in_use in _native.list_devices()]
+    def __getattr__(name: str) -> object:
+        """Imports what is used for the first time."""
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415
+
+            value = version("hwsim")
+        elif name in _MODULES:
+            value = getattr(_module(_MODULES[name]), name)
+        elif name in {*__all__, *_MODULES.values(), "_native"}:
+            value = _module(name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def _module(name: str) -> object:
+    path = f"{__name__}.{name}"
+    __import__(path)
+    return sys.modules[path]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
