@@ -18,6 +18,8 @@
   $3 = buffer.count();
 }
 
+%typemap(doc, name="out") (hwsim_format format, void *out, size_t values) ""
+
 %feature("docstring") hwsim::stream::stop
   "Ends the stream: reads that wait return what is there, later ones nothing.";
 

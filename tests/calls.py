@@ -108,4 +108,4 @@ def public_names() -> set[str]:
     classes: tuple[Any, ...] = hwsim.Device.__mro__
     swig_base = classes[classes.index(hwsim._native.Device) + 1]
     names = {name for cls in (hwsim.Device, hwsim._native.Device) for name in vars(cls)}
-    return {n for n in names if not n.startswith("_")} - set(vars(swig_base)) - {"this", "thisown"}
+    return {n for n in names if not n.startswith("_")} - set(vars(swig_base))

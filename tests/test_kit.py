@@ -14,7 +14,7 @@ import pytest
 from conftest import run_script
 
 ROOT = Path(__file__).parent.parent
-FILES = ["errors", "arguments", "buffers", "gil", "callbacks", "lifetime", "keywords"]
+FILES = ["errors", "arguments", "buffers", "gil", "callbacks", "lifetime", "keywords", "signatures"]
 ORDERS = {"as in all.i": ["all"], "in reverse": FILES[::-1], "each on its own": ["keywords", "gil"]}
 
 # Whatever a file needs of another one it must include itself: the order is the test's.
@@ -73,21 +73,70 @@ SCRIPT = """
     print(error_of(first.read), error_of(first.read), first.count())
 """
 EXPECTED = "21.5 2 release hold\nValueError\n1\nnone\nKeyError none 1\n"
+SIGNED = """
+    %module foreign
+    %include "all.i"
+    %typemap(doc, name="out") (int count, char *text) ""
+    %typemap(in) (int count, char *text) "$1 = 0; $2 = nullptr;"
+    %feature("docstring") probe::move "Moves it.\\nBlocks.";
+    %inline %{
+    const int FAR = 7;
+    class probe {
+    public:
+      explicit probe(int number = 3) { (void)number; }
+      int move(double to, double speed = 2.5, int how = FAR, probe *other = nullptr) {
+        (void)to, (void)speed, (void)how, (void)other;
+        return 1;
+      }
+      void fill(int count, char *text) { (void)count, (void)text; }
+    };
+    void stop(bool now = true) { (void)now; }
+    %}
+    %seal_classes
+    %signatures
+"""
+SIGNATURES = """
+    import inspect, sys
+    sys.path.insert(0, sys.argv[1])
+    import foreign
+    for each in foreign.probe.move, foreign.probe.fill, foreign.stop, foreign.gil_set_policy:
+        print(each.__name__, inspect.signature(each))
+    print(inspect.signature(foreign.probe), [inspect.getdoc(foreign.probe.move)])
+    probe = foreign.probe(1)
+    print(probe.move(1, 2.0), hasattr(probe, "this"), "__int__" in dir(probe))
+"""
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_kit_binds_another_library_in_any_order(order: str, tmp_path: Path) -> None:
+def build(text: str, folder: Path) -> None:
+    """Makes the module ``foreign`` of an interface file, in this folder."""
     swig = shutil.which("swig", path=sysconfig.get_path("scripts")) or shutil.which("swig")
     assert swig, "swig is not installed"
-    includes = "\n".join(f'%include "{name}.i"' for name in ORDERS[order])
-    source, wrapper = tmp_path / "foreign.i", tmp_path / "foreign_wrap.cpp"
-    source.write_text(textwrap.dedent(MODULE).format(includes=includes))
+    source, wrapper = folder / "foreign.i", folder / "foreign_wrap.cpp"
+    source.write_text(textwrap.dedent(text))
     kit = f"-I{ROOT / 'interface/kit'}"
     options = ["-python", "-c++", "-builtin", "-interface", "foreign"]
-    subprocess.run([swig, *options, kit, "-outdir", tmp_path, "-o", wrapper, source], check=True)
-    target = tmp_path / f"foreign{sysconfig.get_config_var('EXT_SUFFIX')}"
+    subprocess.run([swig, *options, kit, "-outdir", folder, "-o", wrapper, source], check=True)
+    target = folder / f"foreign{sysconfig.get_config_var('EXT_SUFFIX')}"
     flags = ["-std=c++17", "-O0", "-fPIC", "-DSWIG_TYPE_TABLE=foreign", "-shared"]
     flags += ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
     python = f"-I{sysconfig.get_path('include')}"
     subprocess.run(["c++", *flags, python, wrapper, "-o", target], check=True)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_kit_binds_another_library_in_any_order(order: str, tmp_path: Path) -> None:
+    includes = "\n".join(f'%include "{name}.i"' for name in ORDERS[order])
+    build(MODULE.format(includes=includes), tmp_path)
     assert run_script(SCRIPT, str(tmp_path)).stdout == EXPECTED
+
+
+def test_signatures_are_those_of_the_declarations(tmp_path: Path) -> None:
+    build(SIGNED, tmp_path)
+    assert run_script(SIGNATURES, str(tmp_path)).check().splitlines() == [
+        "move (self, to, speed=2.5, how=Ellipsis, other=None, /)",
+        "fill (self, out, /)",
+        "stop (now=True, /)",
+        "gil_set_policy (policy, /)",
+        "(number=3, /) ['Moves it.\\nBlocks.']",
+        "1 False False",
+    ]

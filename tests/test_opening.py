@@ -31,8 +31,9 @@ def test_error_says_who_opened_it_and_what_to_do(name: str, uri: str) -> None:
         with pytest.raises(DeviceInUse) as caught:
             opens(uri)
         assert str(caught.value) == (
-            f"{name} open: '{name}' is in use in this process, opened at {__file__}:{line}, in the "
-            "thread MainThread; close it first (hwsim.close_all() closes every device), or say "
+            f"{name} open: '{name}' is in use: it is already open in this process, opened at "
+            f"{__file__}:{line}, in the thread MainThread; close it first (hwsim.close_all() "
+            "closes every device), or say "
             'what to do: hwsim.open(..., if_open="reuse" or "replace", wait=SECONDS)'
         )
     device.close()
@@ -256,8 +257,9 @@ def test_wait_is_ended_by_ctrl_c() -> None:
 def test_wait_ends_in_a_forked_child_which_has_no_devices() -> None:
     script = """
         import os, threading, hwsim
+        from hwsim import opened
         device = hwsim.open("hwsim://x?latency=0s")
-        with hwsim.opened.lock:  # of another thread of the parent's, or of this one
+        with opened.lock:  # of another thread of the parent's, or of this one
             child = os.fork()
         if not child:
             assert hwsim.close_all() == []
@@ -274,9 +276,10 @@ def test_wait_ends_in_a_forked_child_which_has_no_devices() -> None:
 def test_fork_while_another_thread_opens_leaves_no_lock_behind() -> None:
     script = """
         import os, threading, hwsim
+        from hwsim import opened
         held, go = threading.Event(), threading.Event()
         def hold():
-            with hwsim.opened.lock:
+            with opened.lock:
                 held.set()
                 go.wait()
         thread = threading.Thread(target=hold)

@@ -272,7 +272,7 @@ class Stub:
                 word if word == "*" else re.sub(r"^(\w+)(?:=(.*))?$", self.annotate(types), word)
                 for word in spelled.split(", ")
             ]
-        elif listed and name != "__init__":
+        elif listed:
             listed.append("/")
         doc = attributes(node).get("feature_docstring")
         definition = brackets(f"def {name}(", [*own, *listed], f") -> {result}:", indent)

@@ -8,3 +8,4 @@
 %include "callbacks.i"
 %include "lifetime.i"
 %include "keywords.i"
+%include "signatures.i"

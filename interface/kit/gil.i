@@ -31,6 +31,7 @@
 #define KIT_GIL_I
 
 %include "errors.i"
+%include "signatures.i"
 
 %{
 #include <atomic>

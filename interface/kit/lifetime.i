@@ -9,8 +9,9 @@
  *  - Instances of a Python subclass have a __dict__ that the garbage collector sees. SWIG's own one
  *    is hidden from it, so an object that refers to itself would never be collected.
  *  - %seal_classes, after the last class, does that, and removes the methods by which Python code
- *    could take over or chain C++ objects (disown, acquire, own, append, next, thisown). Each
- *    object owns what it made. Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's
+ *    could take over or chain C++ objects (disown, acquire, own, append, next, thisown), and what
+ *    shows the pointer (this, int(object)). Each object owns what it made. Its attributes are found
+ *    as those of any object are, and show that they are: notebooks complete nothing otherwise. Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's
  *    objects lose them.
  */
 #ifndef KIT_LIFETIME_I
@@ -41,6 +42,11 @@ static void remove(PyTypeObject *type, const char *name) {
     PyType_Modified(type);
 }
 
+static void hide_pointer(PyTypeObject *type) {
+  if (type->tp_as_number)
+    type->tp_as_number->nb_int = nullptr;
+}
+
 } // namespace lifetime
 %}
 
@@ -59,13 +65,18 @@ static void remove(PyTypeObject *type, const char *name) {
 
 %define %seal_classes
 %init %{
-  for (const char *name : {"disown", "acquire", "own", "append", "next"})
+  for (const char *name :
+       {"disown", "acquire", "own", "append", "next", "__int__", "__getattribute__"})
     lifetime::remove(SwigPyObject_Type(), name);
+  lifetime::hide_pointer(SwigPyObject_Type());
   for (swig_type_info *type : swig_type_initial)
     if (SwigPyClientData *data = static_cast<SwigPyClientData *>(type->clientdata)) {
-      lifetime::remove(data->pytype, "thisown");
-      if (data->pytype)
+      for (const char *name : {"this", "thisown"})
+        lifetime::remove(data->pytype, name);
+      if (data->pytype) {
+        lifetime::hide_pointer(data->pytype);
         data->pytype->tp_dictoffset = 0;
+      }
     }
 %}
 %enddef

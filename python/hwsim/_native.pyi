@@ -47,7 +47,7 @@ class CancelToken:
     def _is_cancelled(self) -> bool: ...
 
 class Device:
-    def __init__(self, uri: str) -> None: ...
+    def __init__(self, uri: str, /) -> None: ...
     def close(self) -> None: ...
     def cancel(self) -> None:
         """Ends every operation that waits on the device with OperationCancelled. Never blocks."""
@@ -165,7 +165,7 @@ class Device:
 
 class Stream:
     def __init__(
-        self, device: Device, config: _StreamConfig, channels: npt.NDArray[np.uint32]
+        self, device: Device, config: _StreamConfig, channels: npt.NDArray[np.uint32], /
     ) -> None: ...
     def stop(self) -> None:
         """Ends the stream: reads that wait return what is there, later ones nothing."""
@@ -178,7 +178,7 @@ class Stream:
 
 class Subscription:
     def __init__(
-        self, device: Device, kinds: int, queue: int, overflow: int, handler: object
+        self, device: Device, kinds: int, queue: int, overflow: int, handler: object, /
     ) -> None: ...
     def close(self) -> None: ...
     def _is_open(self) -> bool: ...

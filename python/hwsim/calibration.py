@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from hwsim import markup
+
 CODES = 65536  # of a converter, as HWSIM_CODES in hwsim.h: half of them for each polarity
 
 
@@ -45,3 +47,17 @@ class Calibration:
     overdrive: float
     inl: npt.NDArray[np.float64] = field(repr=False)
     dnl: npt.NDArray[np.float64] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        rows = [
+            ("effective number of bits", f"{self.enob:.2f}"),
+            ("SINAD", f"{self.sinad:.2f} dB"),
+            ("gain error", f"{self.gain_error:+.3e}"),
+            ("offset", f"{self.offset:+.6g} V"),
+            ("largest INL", f"{self.inl_max:.2f} LSB"),
+            ("largest DNL", f"{self.dnl_max:.2f} LSB"),
+            ("missing codes", f"{self.missing_codes:,}"),
+            ("amplitude", f"{self.amplitude:.6g} V, of the reference {self.reference:.6g} V"),
+        ]
+        return markup.table("hwsim.Calibration", rows)

@@ -15,14 +15,14 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import _kinds, _native, opened, signals
+from hwsim import _kinds, _native, markup, opened, signals
 from hwsim.arguments import UINT64_MAX, integer
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceInUse
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
-from hwsim.registers import Entry, Registers, as_uint32
+from hwsim.registers import Entry, RegistersOf, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform
 from hwsim.stream import OverrunPolicy, SampleType, Stream, as_channels
 from hwsim.subscription import OnError, Subscription
@@ -95,6 +95,29 @@ class Device(Scoped, _native.Device):
             f"<hwsim.Device {self.name!r} {state}, latency {self.latency:g} s, "
             f"{self.channels} channels, {self.clock} clock>"
         )
+
+    def _repr_html_(self) -> str:
+        """For notebooks; asks nothing of the device but whether it is open."""
+        if "uri" not in self.__dict__:
+            return markup.escape(repr(self))
+        rows = [
+            ("resource string", self.uri),
+            ("opened", self.opener),
+            ("clock", self.clock),
+            ("latency", f"{self.latency:g} s"),
+            ("jitter", f"{self.jitter:g} s"),
+            ("bandwidth", f"{self.bandwidth:g} B/s"),
+            ("channels", self.channels),
+            ("sample rate", f"{self.rate:g} Hz"),
+            ("seed", self.seed),
+            ("registers", len(self._entries)),
+        ]
+        state = "open" if self.is_open else "closed"
+        return markup.table(f"hwsim.Device {self.name}, {state}", rows)
+
+    def _ipython_key_completions_(self) -> list[int]:
+        """What IPython offers after ``device[``: the addresses of the registers."""
+        return [entry[1] for entry in self._entries.values()] if "uri" in self.__dict__ else []
 
     @property
     def is_open(self) -> bool:
@@ -194,10 +217,7 @@ class Device(Scoped, _native.Device):
 
     # -------------------------------------------------------------------------- registers
 
-    @property
-    def registers(self) -> Registers:
-        """The registers by name: ``device.registers["CONTROL"].read()``."""
-        return Registers(self, self._entries)
+    registers = RegistersOf()
 
     def read_block(
         self,

@@ -49,7 +49,7 @@ def caller() -> str:
 def in_use(error: DeviceInUse, uri: str) -> DeviceInUse:
     """Returns the error for a name in use, with who opened it and what can be done."""
     name, existing = error.device, find(error.device)
-    said = f"'{name}' is in use in this process"
+    said = f"'{name}' is in use: it is already open in this process"
     if existing is not None and existing.is_open:
         said += f", opened {existing.opener}"
         if existing.uri != uri:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import _native
+from hwsim import _native, markup
 from hwsim.arguments import UINT32_MAX
 from hwsim.cancel import CancelToken
 from hwsim.errors import NotFound
@@ -76,6 +76,35 @@ class Registers(Mapping[str, Register]):
 
     def __repr__(self) -> str:
         return f"<hwsim.Registers of {self._device._config()['name']!r}: {', '.join(self)}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks; reads no register."""
+        rows = [
+            (name, f"0x{address:02X}", access, f"0x{reset:08X}", f"0x{writable:08X}", text)
+            for name, address, access, reset, writable, text in self._map.values()
+        ]
+        headings = ("register", "address", "access", "reset value", "writable bits", "description")
+        return markup.table(f"Registers of {self._device._config()['name']}", rows, headings)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """What IPython offers after ``device.registers[``."""
+        return list(self)
+
+
+class RegistersOf:
+    """The registers by name: ``device.registers["CONTROL"].read()``."""
+
+    # No property: notebooks complete nothing after one, as it might do anything.
+
+    @overload
+    def __get__(self, device: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, device: Any, owner: type) -> Registers: ...
+    def __get__(self, device: Any, owner: type) -> Self | Registers:
+        return self if device is None else Registers(device, device._entries)
+
+    def __set__(self, device: object, value: object) -> NoReturn:
+        raise AttributeError(f"registers of {device!r} cannot be set; write to one by its name")
 
 
 def as_uint32(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:

@@ -78,7 +78,7 @@ class Sidecar:
     samples: int = 0
     lost: int = 0
     gap_count: int = 0
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list, repr=False)
     resumed: list[Resumption] = field(default_factory=list)
     complete: bool = False
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, SupportsFloat, get_args
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import _kinds, _native
+from hwsim import _kinds, _native, markup
 from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import HwsimError
@@ -22,7 +22,10 @@ SampleType = _kinds.Format
 SampleArray = npt.NDArray[np.int16] | npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+SHOWN = 2**20  # samples of each channel that a notebook's table looks at
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Block:
     """Consecutive samples of a stream.
 
@@ -59,6 +62,24 @@ class Block:
         after :attr:`Stream.start_s`. An event of a threshold bears the time of its sample.
         """
         return self.time_s + np.arange(len(self.data)) / self.rate_hz
+
+    def __repr__(self) -> str:
+        lost = f", {self.lost:,} lost before it" if self.lost else ""
+        return (
+            f"<hwsim.Block from index {self.first_index}, shape {self.data.shape}, "
+            f"{self.data.dtype}, {self.rate_hz:g} Hz{lost}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """For notebooks; looks at a million samples of each channel at most."""
+        part = self.data[:SHOWN]
+        rows: list[tuple[object, ...]] = []
+        for i, column in enumerate(part.T if len(part) else ()):
+            volts = self.volts_per_code[i] if self.data.dtype == np.int16 else 1.0
+            values = (column.min(), column.mean(dtype=np.float64), column.max())
+            rows.append((f"column {i}", *(f"{value * volts:.6g} V" for value in values)))
+        of = f", of the first {len(part):,} samples" if len(part) < len(self.data) else ""
+        return markup.table(repr(self)[1:-1] + of, rows, ("", "lowest", "mean", "highest"))
 
 
 class Span(NamedTuple):
