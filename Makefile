@@ -10,13 +10,17 @@ JOBS ?= 2
 SOURCES := pyproject.toml setup.py hwsim/flags.txt $(shell find hwsim/src hwsim/include interface \
   python/hwsim -type f -not -name '*.pyc')
 
-.PHONY: demo test bench docs lint format generated check-generated native asan ubsan tsan clean
+.PHONY: demo test proof bench docs lint format generated check-generated native asan ubsan tsan clean
 
 demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+# That the oracles of hwsim.proof are right every time, quiet and beside a busy program: an hour.
+proof: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m long
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks

@@ -261,6 +261,11 @@ static void source_dealloc(PyObject *object) {
 
 /* --------------------------------------------------------------------------------- the module */
 
+#define TEXT_OF(name) #name
+#define TEXT(name) TEXT_OF(name)
+#define INIT_OF(name) PyInit_##name
+#define INIT(name) INIT_OF(name)
+
 static PyMethodDef source_methods[] = {
     {"run", source_run, METH_O, NULL},
     {"start", source_start, METH_O, NULL},
@@ -276,7 +281,7 @@ static PyType_Slot source_slots[] = {
 };
 
 static PyType_Spec source_spec = {
-    .name = "control.Source",
+    .name = TEXT(CONTROL) ".Source",
     .basicsize = sizeof(source),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = source_slots,
@@ -303,11 +308,6 @@ static PyModuleDef_Slot module_slots[] = {
 #endif
     {0, NULL},
 };
-
-#define TEXT_OF(name) #name
-#define TEXT(name) TEXT_OF(name)
-#define INIT_OF(name) PyInit_##name
-#define INIT(name) INIT_OF(name)
 
 static PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,

@@ -9,8 +9,11 @@ static double response(double seconds);
 static int device[2];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
+static void unlock_in_child(void) { pthread_mutex_init(&mutex, NULL); } /* this one is right */
+
 static void open_device(void) {
-  if (pipe(device))
+  if (pipe(device) || fcntl(device[0], F_SETFL, O_NONBLOCK) ||
+      pthread_atfork(NULL, NULL, unlock_in_child))
     abort();
 }
 
@@ -30,7 +33,7 @@ static int request(double seconds) {
 
 static double response(double seconds) {
   if (read(device[0], &seconds, sizeof seconds) != sizeof seconds)
-    abort();
+    seconds = 0; /* the other process was faster */
   pthread_mutex_unlock(&mutex);
   return seconds;
 }

@@ -1,0 +1,265 @@
+"""Does a call leave something behind: memory, objects, references, descriptors, threads?
+
+A process makes the call in batches and counts after each what it has. What a cache or a first call
+takes does not grow with every batch; a leak does. What seems to leak must do so again in another
+process. Success and each error path are judged apart.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import gc
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from hwsim.proof import child
+from hwsim.proof.child import Channel
+from hwsim.proof.subject import Subject
+from hwsim.proof.verdict import INCONCLUSIVE, Finding, confirmed, inconclusive
+
+ORACLE = "leak"
+WARM_UP, BATCHES = 2, 5
+MOST = 100  # calls in a batch: all together must find descriptors enough, should each leak one
+SPAN = 1.0  # seconds for all batches of a short call
+SETTLE = 0.2  # seconds for threads to end by themselves
+PAGE = 4096
+TASKS = "/proc/self/task"
+# What one call must leave behind on average for it to be a leak, by kind.
+LEAST = {
+    "memory": 1.0,
+    "mapped": 0.9 * PAGE,
+    "objects": 0.05,
+    "references": 0.05,
+    "descriptors": 0.05,
+    "threads": 0.05,
+}
+ADVICE = {
+    "memory": "free what the call allocated, on every path out of it",
+    "mapped": "unmap what the call mapped, on every path out of it",
+    "objects": "drop what the call created: what Py_BuildValue('O', x), PyList_Append and "
+    "PyDict_SetItem are given still belongs to the call",
+    "references": "give back what the call took of its arguments or types: Py_DECREF on every path",
+    "descriptors": "close what the call opened, on every path out of it",
+    "threads": "end and join the threads that the call started",
+}
+
+
+def check_leak(
+    subject: Subject, *, errors: Sequence[tuple[Any, ...]] = (), limit: float = 60.0
+) -> Finding:
+    """Tells whether a call leaves something behind.
+
+    Args:
+        subject: The call.
+        errors: Arguments with which it fails: one tuple for each error path.
+        limit: Seconds for the calls of one path.
+
+    Returns:
+        ``"clean"``, ``"leaks"`` or ``"inconclusive"``. The figures have, for each path, what a call
+        leaves behind: bytes of memory (allocated or mapped), objects, references to its arguments
+        and types, descriptors, threads.
+
+    Raises:
+        TypeError: The call cannot be made in a fresh process.
+    """
+    return confirmed(
+        judge(subject, errors=errors, limit=limit),
+        ("leaks everything", _leaky_finding),
+        ("clean", lambda: judge(Subject(_tidy), errors=(), limit=30.0)),
+    )
+
+
+def judge(subject: Subject, *, errors: Sequence[tuple[Any, ...]], limit: float) -> Finding:
+    """The same, without the controls that say whether it can be trusted here."""
+    paths = {"success": subject}
+    for number, arguments in enumerate(errors, start=1):
+        paths[f"error {number}"] = subject.with_arguments(tuple(arguments))
+    findings = {path: _path(made, limit) for path, made in paths.items()}
+    for verdict in "leaks", INCONCLUSIVE, "clean":
+        for path, finding in findings.items():
+            if finding.verdict == verdict:
+                advice = f"{path}: {finding.advice}" if finding.advice else ""
+                figures = {path: dict(found.figures) for path, found in findings.items()}
+                return Finding(ORACLE, verdict, figures, advice, finding.evidence)
+    raise AssertionError("every finding has one of these verdicts")
+
+
+def _path(subject: Subject, limit: float) -> Finding:
+    """Judges one path; what leaks must do so in two processes."""
+    first = _once(subject, limit)
+    if first.verdict != "leaks":
+        return first
+    second = _once(subject, limit)
+    if second.verdict != "leaks":
+        return inconclusive(
+            ORACLE,
+            "what grew in one process did not in another: a cache, perhaps, or another thread; "
+            "call something that depends on less",
+            first.evidence,
+            **second.figures,
+        )
+    return second
+
+
+def _once(subject: Subject, limit: float) -> Finding:
+    ended = child.run(_grow, subject, SPAN, limit=limit)
+    evidence = ended.evidence("the calls")
+    if not ended.result:
+        advice = "the calls cannot be made: see the evidence"
+        if ended.status is None:
+            advice = f"{WARM_UP + BATCHES} calls take too long: give it other arguments, or a limit"
+        return inconclusive(ORACLE, advice, evidence)
+    calls: int = ended.result["calls"]
+    figures: dict[str, Any] = {"outcome": ended.result["outcome"], "calls": calls * BATCHES}
+    leaked: list[str] = []
+    for kind, growth in ended.result["growth"].items():
+        if min(growth) > 0 and sum(growth) >= LEAST[kind] * calls * BATCHES:
+            leaked.append(kind)
+            figures[kind] = round(sum(growth) / (calls * BATCHES), 2)
+    verdict = "leaks" if leaked else "clean"
+    return Finding(ORACLE, verdict, figures, "; ".join(ADVICE[kind] for kind in leaked), evidence)
+
+
+def _leaky_finding() -> Finding:
+    """What is said of a call that leaks everything; the verdict names what is missing."""
+    finding = _once(Subject(_leaky, ([],)), 30.0)
+    missing = [kind for kind in LEAST if kind not in finding.figures and kind != "mapped"]
+    if sys.platform != "linux":
+        missing = [kind for kind in missing if kind not in ("memory", "threads")]
+    verdict = f"no {', '.join(missing)}" if missing else "leaks everything"
+    return Finding(ORACLE, verdict, finding.figures, "", finding.evidence)
+
+
+# ------------------------------------------------------------------- in the fresh process
+
+
+def _grow(channel: Channel, subject: Subject, span: float) -> dict[str, Any]:
+    """Makes the calls, and tells how each count grew from batch to batch."""
+    del channel
+    function, arguments = subject.load(), subject.arguments()
+    watched = [function, getattr(function, "__self__", None), *arguments, *_parts(arguments)]
+    outcome = _call(function, arguments, watched)
+    start = time.monotonic()
+    _call(function, arguments, watched)
+    seconds = time.monotonic() - start
+    calls = min(max(int(span / (WARM_UP + BATCHES) / max(seconds, 1e-9)), 1), MOST)
+    counters = {kind: count for kind, count in _counters(watched).items() if count() >= 0}
+    counts = {kind: array.array("q", bytes(8 * (BATCHES + 1))) for kind in counters}
+    threads = _entries(TASKS)
+    for batch in range(-WARM_UP, BATCHES + 1):
+        for _ in range(calls):
+            with contextlib.suppress(Exception):
+                function(*arguments)
+        _settle(threads)
+        threads = _entries(TASKS)
+        if batch >= 0:
+            for kind, count in counters.items():
+                counts[kind][batch] = count()
+    growth = {
+        kind: [after - before for before, after in itertools.pairwise(each)]
+        for kind, each in counts.items()
+    }
+    return {"calls": calls, "outcome": outcome, "growth": growth}
+
+
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...], watched: list[Any]) -> str:
+    """Makes the call; from now on the type of what it gave is watched as well."""
+    try:
+        watched.append(type(function(*arguments)))
+    except Exception as error:
+        watched.append(type(error))
+        return type(error).__name__
+    return "returned"
+
+
+def _parts(arguments: tuple[Any, ...]) -> Iterator[Any]:
+    """What the arguments contain."""
+    for argument in arguments:
+        if isinstance(argument, dict):
+            yield from argument.values()
+        elif isinstance(argument, (list, tuple, set)):
+            yield from argument
+
+
+def _counters(watched: list[Any]) -> dict[str, Callable[[], int]]:
+    return {
+        "memory": _allocator(),
+        "mapped": _mapped,
+        "objects": sys.getallocatedblocks,
+        "references": lambda: sum(map(sys.getrefcount, watched)),
+        "descriptors": lambda: _entries("/dev/fd"),
+        "threads": lambda: _entries(TASKS),
+    }
+
+
+def _settle(threads: int) -> None:
+    """Lets garbage go, and threads that are about to end until there are no more than so many."""
+    gc.collect()
+    end = time.monotonic() + SETTLE
+    while _entries(TASKS) > threads and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def _entries(folder: str) -> int:
+    try:
+        return len(os.listdir(folder))
+    except OSError:
+        return -1
+
+
+def _mapped() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * PAGE
+    except OSError:
+        return -1
+
+
+class _Mallinfo(ctypes.Structure):
+    """What glibc's allocator has given out, in all its arenas."""
+
+    _fields_ = [(f"field_{n}", ctypes.c_size_t) for n in range(10)]
+
+
+def _allocator() -> Callable[[], int]:
+    """Returns what counts the bytes that malloc() has given out; -1: not on this system."""
+    try:
+        mallinfo = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError):
+        return lambda: -1
+    mallinfo.restype = _Mallinfo
+
+    def count() -> int:
+        info = mallinfo()
+        mapped, in_use = info.field_4, info.field_7  # hblkhd, uordblks
+        return int(mapped + in_use)
+
+    return count
+
+
+_kept: list[object] = []
+
+
+def _leaky(argument: list[object]) -> None:
+    """Leaks one of everything: the control."""
+    ctypes.CDLL(None).malloc(ctypes.c_size_t(100))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(argument))
+    _kept.append(object())
+    if len(_kept) % 4 == 0:
+        _kept.append(os.dup(2))
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+def _tidy() -> None:
+    """Takes one of everything and gives it back: the other control."""
+    os.close(os.dup(2))
+    thread = threading.Thread(target=bytearray, args=(1000,))
+    thread.start()
+    thread.join()

@@ -1,0 +1,102 @@
+"""The call that is judged, in a form that reaches a fresh process."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A function and its arguments.
+
+    Attributes:
+        function: A callable that another process can import, or a text: ``"MODULE:CALLABLE"``, or
+            a Python expression that sees what ``setup`` defined.
+        args: What it is called with.
+        setup: Python code that runs first, in the fresh process.
+        expressions: The arguments are Python expressions, which see what ``setup`` defined.
+    """
+
+    function: Callable[..., Any] | str
+    args: tuple[Any, ...] = ()
+    setup: str = ""
+    expressions: bool = False
+
+    @property
+    def name(self) -> str:
+        """How it is called in texts."""
+        if isinstance(self.function, str):
+            return self.function
+        module = getattr(self.function, "__module__", None)
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        return f"{module}:{name}" if module else str(name)
+
+    def load(self) -> Callable[..., Any]:
+        """Returns the function, in the process that is to call it."""
+        return self._loaded[0]
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The arguments, in the process that is to call it with them."""
+        return self._loaded[1]
+
+    def call(self) -> Any:
+        """Calls it."""
+        function, arguments = self._loaded
+        return function(*arguments)
+
+    def bound(self) -> Callable[[], Any]:
+        """The call, as a function of its own without a Python frame."""
+        return functools.partial(self.load(), *self.arguments())
+
+    def with_arguments(self, args: tuple[Any, ...]) -> Subject:
+        """The same function, called with others."""
+        return Subject(self.function, args, self.setup, self.expressions)
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        names: dict[str, Any] = {"__name__": "__hwsim_check__"}
+        exec(self.setup, names)
+        function = self.function
+        if isinstance(function, str):
+            function = _found(function, names)
+        if not callable(function):
+            raise TypeError(f"{self.name} must be callable, got {function!r}")
+        if self.expressions:
+            return function, tuple(eval(text, names) for text in self.args)
+        return function, self.args
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_loaded"}
+
+
+def _found(text: str, names: dict[str, Any]) -> Any:
+    module, colon, attributes = text.partition(":")
+    if colon and all(part.isidentifier() for part in module.split(".")):
+        return functools.reduce(getattr, attributes.split("."), importlib.import_module(module))
+    return eval(text, names)
+
+
+def packed(subject: object) -> bytes:
+    """Pickles what goes to a fresh process; with cloudpickle, where it is, also lambdas.
+
+    Raises:
+        TypeError: It cannot be pickled.
+    """
+    try:
+        return pickle.dumps(subject)
+    except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:
+        try:
+            cloudpickle = importlib.import_module("cloudpickle")
+        except ImportError:
+            raise TypeError(
+                f"the call is made in a fresh process, which cannot get at it ({error}): define "
+                "the function at the top level of a module, give it as 'MODULE:CALLABLE' with "
+                "setup=..., or install cloudpickle"
+            ) from None
+        data: bytes = cloudpickle.dumps(subject)
+        return data

@@ -1,0 +1,100 @@
+"""Which oracle must say what of which control: for its own, and for the one that is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import controls
+from hwsim.proof import callbacks, exit, fork, interrupt, leak
+from hwsim.proof.callbacks import Caller
+from hwsim.proof.subject import Subject
+from hwsim.proof.verdict import Finding
+
+LIMIT = 30.0  # seconds after which a call is taken not to end; generous, for loaded machines
+PATIENCE = 2.0  # for what is known to hang
+
+
+def wait(control: str, seconds: float) -> Subject:
+    """A call of a control that takes so long."""
+    return Subject(f"{controls.build(control)}:wait", (seconds,))
+
+
+def interrupted(control: str) -> Finding:
+    return interrupt.judge(wait(control, 0.4), limit=LIMIT)
+
+
+def forked(control: str) -> Finding:
+    subject = wait(control, 0.005)
+    patience = PATIENCE if control in ("hangs_after_fork", "deadlocks_after_fork") else LIMIT
+    return fork.judge(subject, child_args=(0.006,), limit=LIMIT, patience=patience)
+
+
+def exited(control: str) -> Finding:
+    patience = PATIENCE if control.startswith("hangs") else LIMIT
+    return exit.judge(wait(control, 0.1), limit=LIMIT, patience=patience)
+
+
+def leaked(control: str) -> Finding:
+    return leak.judge(wait(control, 0.0005), errors=[(-1.0,)], limit=LIMIT)
+
+
+def called_back(control: str, method: str) -> Finding:
+    controls.build(control)
+    run, close = Subject(f"lambda source: source.{method}(20)"), Subject("lambda s: s.close()")
+    patience = PATIENCE if control.startswith("hangs") else LIMIT
+    return callbacks.judge(Caller(Subject(f"{control}:Source"), run, close), patience=patience)
+
+
+class Case(NamedTuple):
+    """A control, who judges it, and what must be found."""
+
+    oracle: Callable[[str], Finding]
+    control: str
+    verdict: str
+
+    def __str__(self) -> str:
+        return f"{self.oracle.__name__}-{self.control}"
+
+    def judge(self) -> Finding:
+        """The finding of the oracle."""
+        return self.oracle(self.control)
+
+
+def in_caller(control: str) -> Finding:
+    """Callbacks in the thread that calls."""
+    return called_back(control, "run")
+
+
+def in_native_thread(control: str) -> Finding:
+    """Callbacks in a thread that Python does not know."""
+    return called_back(control, "start")
+
+
+CASES = [
+    Case(interrupted, "right", "obeys"),
+    Case(interrupted, "holds", "obeys"),
+    Case(interrupted, "deaf", "deaf"),
+    Case(forked, "right", "survives"),
+    Case(forked, "deaf", "survives"),
+    Case(forked, "hangs_after_fork", "hangs"),
+    Case(forked, "deadlocks_after_fork", "hangs"),
+    Case(forked, "crosses_after_fork", "crosses"),
+    Case(exited, "right", "clean"),
+    Case(exited, "holds", "clean"),
+    Case(exited, "aborts_at_exit", "aborts"),
+    Case(exited, "hangs_at_exit", "hangs"),
+    Case(leaked, "right", "clean"),
+    Case(leaked, "leaks_memory", "leaks"),
+    Case(leaked, "leaks_on_error", "leaks"),
+    Case(leaked, "leaks_result", "leaks"),
+    Case(leaked, "leaks_argument", "leaks"),
+    Case(leaked, "leaks_descriptor", "leaks"),
+    Case(leaked, "leaks_thread", "leaks"),
+    Case(in_caller, "right", "safe"),
+    Case(in_native_thread, "right", "safe"),
+    Case(in_caller, "loses_error", "loses"),
+    Case(in_native_thread, "loses_error", "loses"),
+    Case(in_caller, "crashes_in_callback", "crashes"),
+    Case(in_caller, "hangs_in_callback", "hangs"),
+]
