@@ -180,11 +180,16 @@ template <class Struct> static PyObject *as_object(const Struct &value) {
   return fill(PyTuple_New(count_of(value)), value);
 }
 
-/* An hwsim.events.Event: a named tuple, made without running Python code. */
+/* An hwsim.events.Event: a named tuple, made without running Python code. It is made as a tuple, by
+ * whatever a tuple needs in this version of Python, and then turned into an Event, which has
+ * nothing that a tuple has not. */
 static PyObject *as_object(const hwsim_event &event) {
-  static errors::factory event_class("hwsim.events", "Event");
+  static errors::factory event_class("hwsim.events", "Event", &PyTuple_Type);
   PyTypeObject *type = reinterpret_cast<PyTypeObject *>(event_class.get());
-  return type ? fill(type->tp_alloc(type, count_of(event)), event) : nullptr;
+  PyObject *made = type ? fill(PyTuple_New(count_of(event)), event) : nullptr;
+  if (made)
+    Py_SET_TYPE(made, reinterpret_cast<PyTypeObject *>(Py_NewRef(type)));
+  return made;
 }
 
 static PyObject *as_object(const hwsim_config &config) {

@@ -11,6 +11,7 @@ import contextlib
 import copy
 import math
 import pickle
+import queue
 from collections.abc import Callable
 from typing import NamedTuple, get_args
 
@@ -18,7 +19,7 @@ import pytest
 
 import hwsim
 from calls import BLOCKING, IMAGE, ON_BUS
-from conftest import OpenDevice
+from conftest import LIMIT, OpenDevice, run_script
 from events import MANUAL, VIRTUAL, repeat, sequences, there
 from hwsim import Event
 from hwsim.device import FaultKind
@@ -226,6 +227,51 @@ def test_event_is_a_named_tuple(open_device: OpenDevice) -> None:
     assert event._asdict()["time_s"] == 1.5
     for twin in (copy.copy(event), copy.deepcopy(event), Event(*event)):
         assert twin == event and type(twin) is Event and hash(twin) == hash(event)
+
+
+def test_event_is_found_in_a_set_of_tuples(open_device: OpenDevice) -> None:
+    """Whether it was read or came to a callback; also where a tuple keeps its hash."""
+    device = open_device()
+    received: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with device.on_event(received.put), device.events() as events:
+        for _ in range(3):
+            device.trigger(0.5)
+        for event in (*events.read(3), *(received.get(timeout=LIMIT) for _ in range(3))):
+            for twin in (tuple(event), Event(*event)):
+                assert event in {twin} and twin in {event}
+                assert hash(twin) == hash(event)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["5", "int", "None", "list", "type('E', (tuple,), {})", "type('E', (str,), {'__slots__': ()})"],
+)
+def test_event_class_that_was_replaced_is_refused(other: str) -> None:
+    """By a TypeError where events are read, and for a callback as an error of its own."""
+    run_script(
+        f"""
+        import queue, sys
+        import hwsim, hwsim.events
+
+        device = hwsim.open("hwsim://replaced?latency=0s")
+        events, own, hwsim.events.Event = device.events(), hwsim.events.Event, {other}
+        device.trigger()
+        try:
+            events.read()
+        except TypeError as error:
+            assert "hwsim.events.Event must be a class of tuples" in str(error), error
+        else:
+            raise AssertionError
+        errors = queue.SimpleQueue()
+        sys.unraisablehook = lambda args: errors.put(args.exc_value)
+        with device.on_event(print):
+            device.trigger()
+            assert isinstance(errors.get(timeout=50), TypeError)
+        hwsim.events.Event = own
+        device.trigger(2)
+        assert isinstance(events.read(9)[-1], own)
+        """
+    ).check()
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

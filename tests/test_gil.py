@@ -152,6 +152,7 @@ NATIVE = {
     "CancelToken._is_cancelled": hold(
         "hwsim::cancel_token::is_cancelled", lambda d: hwsim.CancelToken().cancelled
     ),
+    "put_back_package": hold("put_back_package", lambda d: _native.put_back_package()),
     "bind_methods": hold("bind_methods", lambda d: _native.bind_methods(type("D", (N,), {}))),
     "operations": hold("operations", lambda d: _native.operations()),
     "gil_set_policy": hold(

@@ -14,7 +14,10 @@ import pytest
 from conftest import run_script
 
 ROOT = Path(__file__).parent.parent
-FILES = ["errors", "arguments", "buffers", "gil", "callbacks", "lifetime", "keywords", "signatures"]
+FILES = [
+    *("module", "errors", "arguments", "buffers", "gil", "callbacks", "lifetime", "keywords"),
+    "signatures",
+]
 ORDERS = {"as in all.i": ["all"], "in reverse": FILES[::-1], "each on its own": ["keywords", "gil"]}
 
 # Whatever a file needs of another one it must include itself: the order is the test's.

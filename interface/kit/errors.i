@@ -23,6 +23,8 @@
 #ifndef KIT_ERRORS_I
 #define KIT_ERRORS_I
 
+%include "module.i"
+
 %{
 #include <atomic>
 #include <cstdarg>
@@ -31,6 +33,7 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <typeinfo>
 #ifdef __GLIBCXX__
 #include <cxxabi.h>
@@ -65,10 +68,12 @@ static void raise(PyObject *type, const char *message) {
   Py_XDECREF(value);
 }
 
-/* A Python callable that makes exceptions, looked up at its first use and kept for good. */
+/* A Python callable that makes exceptions or other objects, looked up at its first use and kept for
+ * good. With `base` it must be a class whose objects have just what those of `base` have. */
 class factory {
 public:
-  constexpr factory(const char *module, const char *name) : module_(module), name_(name) {}
+  constexpr factory(const char *module, const char *name, PyTypeObject *base = nullptr)
+      : module_(module), name_(name), base_(base) {}
 
   PyObject *get() { /* a borrowed reference, or NULL with an error set */
     PyObject *found = found_.load(std::memory_order_acquire);
@@ -77,6 +82,8 @@ public:
     PyObject *module = PyImport_ImportModule(module_);
     PyObject *made = module ? PyObject_GetAttrString(module, name_) : nullptr;
     Py_XDECREF(module);
+    if (made && !is_good(made))
+      Py_CLEAR(made);
     if (made && !found_.compare_exchange_strong(found, made)) {
       Py_DECREF(made); /* another thread was faster */
       return found;
@@ -85,7 +92,26 @@ public:
   }
 
 private:
+  bool adds_nothing(PyObject *made) const {
+    PyTypeObject *type = reinterpret_cast<PyTypeObject *>(made);
+    return PyType_Check(made) && PyType_IsSubtype(type, base_) &&
+           type->tp_basicsize == base_->tp_basicsize && type->tp_itemsize == base_->tp_itemsize &&
+           type->tp_dictoffset == base_->tp_dictoffset &&
+           type->tp_weaklistoffset == base_->tp_weaklistoffset && type->tp_free == base_->tp_free;
+  }
+
+  bool is_good(PyObject *made) const { /* or TypeError */
+    if (base_ ? adds_nothing(made) : PyCallable_Check(made))
+      return true;
+    std::string what = base_ ? std::string("a class of ") + base_->tp_name + "s with __slots__ = ()"
+                             : "callable";
+    PyErr_Format(PyExc_TypeError, "%s.%s must be %s, got %.200R", module_, name_, what.c_str(),
+                 made);
+    return false;
+  }
+
   const char *module_, *name_;
+  PyTypeObject *base_;
   std::atomic<PyObject *> found_{nullptr};
 };
 

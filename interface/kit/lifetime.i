@@ -8,11 +8,13 @@
  *    between.
  *  - Instances of a Python subclass have a __dict__ that the garbage collector sees. SWIG's own one
  *    is hidden from it, so an object that refers to itself would never be collected.
+ *  - A class made of two wrapped ones is a TypeError, as with other types of C, and so is one of
+ *    SWIG's own base class. Neither can be had by assigning to __bases__ or __class__.
  *  - %seal_classes, after the last class, does that, and removes the methods by which Python code
  *    could take over or chain C++ objects (disown, acquire, own, append, next, thisown), and what
  *    shows the pointer (this, int(object)). Each object owns what it made. Its attributes are found
- *    as those of any object are, and show that they are: notebooks complete nothing otherwise. Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's
- *    objects lose them.
+ *    as those of any object are, and show that they are: notebooks complete nothing otherwise.
+ *    Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's objects lose them.
  */
 #ifndef KIT_LIFETIME_I
 #define KIT_LIFETIME_I
@@ -47,6 +49,25 @@ static void hide_pointer(PyTypeObject *type) {
     type->tp_as_number->nb_int = nullptr;
 }
 
+/* CPython refuses to combine types, or to turn an object of one into another, if each has more in
+ * its objects than their common base. SWIG's have not, though each points to an object of its own
+ * class. So each gets room for a pointer that nothing uses. */
+static void keep_apart(PyTypeObject *type) {
+  Py_ssize_t size = SwigPyObject_Type()->tp_basicsize;
+  for (PyTypeObject *each = type; each != SwigPyObject_Type(); each = each->tp_base)
+    size += static_cast<Py_ssize_t>(sizeof(void *));
+  type->tp_basicsize = size;
+  PyType_Modified(type);
+}
+
+/* A type of SWIG's, which only SWIG makes objects of. */
+static void close(PyTypeObject *type) {
+  type->tp_flags &= ~Py_TPFLAGS_BASETYPE;
+  type->tp_flags |= Py_TPFLAGS_DISALLOW_INSTANTIATION;
+  type->tp_new = nullptr;
+  PyType_Modified(type);
+}
+
 } // namespace lifetime
 %}
 
@@ -73,11 +94,15 @@ static void hide_pointer(PyTypeObject *type) {
     if (SwigPyClientData *data = static_cast<SwigPyClientData *>(type->clientdata)) {
       for (const char *name : {"this", "thisown"})
         lifetime::remove(data->pytype, name);
-      if (data->pytype) {
+      if (data->pytype && data->pytype != SwigPyObject_Type()) {
         lifetime::hide_pointer(data->pytype);
         data->pytype->tp_dictoffset = 0;
+        lifetime::keep_apart(data->pytype);
       }
     }
+  for (PyTypeObject *type : {SwigPyObject_Type(), SwigPyPacked_Type(), SwigVarLink_Type(),
+                             SwigPyStaticVar_Type()})
+    lifetime::close(type);
 %}
 %enddef
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import sys
 
+__import__(f"{__name__}._interpreter")  # raises where hwsim cannot work
+
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
 if TYPE_CHECKING:
     from hwsim import errors, firmware, gil
@@ -94,10 +96,15 @@ if not TYPE_CHECKING:  # to which a wrong name is an error
 
 
 def _module(name: str) -> object:
-    path = f"{__name__}.{name}"
-    __import__(path)
+    # The native module comes first: where hwsim is imported again, it puts back what was there.
+    for path in (f"{__name__}._native", f"{__name__}.{name}"):
+        __import__(path)
     return sys.modules[path]
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "__version__"})
+
+
+if f"{__name__}._native" in sys.modules:  # only the package has been removed: put it back
+    sys.modules[f"{__name__}._native"].put_back_package()

@@ -187,6 +187,8 @@ class Subscription:
         self, count: int, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> list[Event]: ...
 
+def put_back_package() -> None:
+    """Puts the modules of the package that this one is part of back into sys.modules."""
 def gil_set_policy(policy: str, /) -> None:
     """Override the declared policies: "auto" (as declared), "release" or "hold"."""
 def gil_get_policy() -> Literal["auto", "release", "hold"]:

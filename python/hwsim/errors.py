@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from hwsim import _native
+
 
 class HwsimError(Exception):
     """Base of all errors that the device or its library reports.
@@ -177,7 +179,12 @@ def _subclasses(cls: type[HwsimError]) -> list[type[HwsimError]]:
     return [cls, *(leaf for child in cls.__subclasses__() for leaf in _subclasses(child))]
 
 
-_BY_CODE = {cls.code: cls for cls in _subclasses(HwsimError)}
+# Reloaded, or imported again by itself, this module keeps its classes: `except` knows no others.
+_CLASSES: dict[str, type[HwsimError]] = vars(_native).setdefault(
+    "_error_classes", {cls.__name__: cls for cls in _subclasses(HwsimError)}
+)
+globals().update(_CLASSES)
+_BY_CODE = {cls.code: cls for cls in _CLASSES.values()}
 
 
 def from_code(
