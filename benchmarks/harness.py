@@ -112,12 +112,32 @@ def serve(prepare: Prepare) -> None:
 
 
 def ask(question: Question, turns: int) -> Results:
-    """Starts the processes of all cases, asks them in turn, and returns their figures."""
+    """Measures all cases of a question, and returns their figures."""
+    module = sys.modules["__main__"].__spec__.name
+    commands = {name: command(sys.executable, module, question, name) for name in question.cases}
+    figures, missing = measure(commands, turns)
+    return {
+        "title": question.title,
+        "unit": question.unit,
+        "figures": figures,
+        "missing": missing,
+        "goals": [asdict(goal) for goal in question.goals],
+    }
+
+
+def command(python: str, module: str, question: Question, case: str) -> list[str]:
+    """Returns what starts the process of a case."""
+    return [python, "-m", module, "--case", question.title, case]
+
+
+def measure(
+    commands: Mapping[str, Sequence[str]], turns: int
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Starts the processes and asks them in turn; the second result is why some have no figures."""
     processes, missing = {}, {}
-    command = [sys.executable, "-m", sys.modules["__main__"].__spec__.name, "--case"]
-    for name in question.cases:
+    for name, arguments in commands.items():
         process = subprocess.Popen(
-            [*command, question.title, name],
+            arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -138,13 +158,7 @@ def ask(question: Question, turns: int) -> Results:
                 figures[name].append(figure)
     for process in processes.values():
         process.communicate()
-    return {
-        "title": question.title,
-        "unit": question.unit,
-        "figures": figures,
-        "missing": missing,
-        "goals": [asdict(goal) for goal in question.goals],
-    }
+    return figures, missing
 
 
 def has_gil() -> bool:
