@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/handle.h"
+#include "base/memory.h"
 #include "timeline/call.h"
 #include "timeline/timeline.h"
 
@@ -64,7 +65,7 @@ static bool copy_table(signal_source *source, const double *table_v, size_t leng
 
 static signal_source *source_new(const hwsim_signal *config, const double *table_v,
                                  size_t table_length) {
-  signal_source *source = calloc(1, sizeof *source);
+  signal_source *source = zeroed(sizeof *source);
   if (!source)
     return NULL;
   atomic_init(&source->references, 1);
@@ -94,7 +95,7 @@ bool converters_open(hwsim_device *device) {
   uint32_t channels = device->config.channels;
   converters *self = device->converters;
   self->enabled = true;
-  self->channels = calloc(channels, sizeof *self->channels);
+  self->channels = zeroed(channels * sizeof *self->channels);
   if (!self->channels)
     return false;
   for (uint32_t i = 0; i < channels; i++) {

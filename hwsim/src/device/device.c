@@ -1,6 +1,7 @@
 /* A device: its parts, put together, and its life. */
 #include "base/error.h"
 #include "base/handle.h"
+#include "base/memory.h"
 #include "converter/signal.h"
 #include "converter/threshold.h"
 #include "device/power.h"
@@ -19,7 +20,8 @@
 
 /* --------------------------------------------------------------------------------- its parts -- */
 
-/* All in one block of memory, the handle first. */
+/* All in one block of memory, the handle first; the registers, of which a model may have many, in
+ * another. Smaller blocks are also those that malloc() has at hand. */
 typedef struct block {
   hwsim_device handle;
   observer latches; /* for the registers whose role that is */
@@ -34,14 +36,13 @@ static void *take(char **next, size_t size) {
 }
 
 /* The size of the block; with a device, which is in one, also where its parts are. */
-static size_t lay_out(hwsim_device *device, const hwsim_model *model) {
+static size_t lay_out(hwsim_device *device) {
   hwsim_device nowhere;
   char *start = (char *)device, *next = start;
   hwsim_device *target = device ? device : &nowhere;
   take(&next, sizeof(block));
   target->timeline = take(&next, timeline_size());
   target->bus = take(&next, bus_size());
-  target->registers = take(&next, registers_size(model));
   target->observers = take(&next, observers_size());
   target->subscribers = take(&next, subscribers_size());
   target->ticks = take(&next, ticks_size());
@@ -56,6 +57,7 @@ static void destroy(hwsim_device *device) {
   faults_clear(device);
   comparators_free(device);
   converters_free(device);
+  registers_free(device);
   timeline_free(device);
   free(device);
 }
@@ -69,7 +71,7 @@ static const bus_host host = {.holds_back = subscribers_hold_back,
                               .power_on = power_on};
 
 /* Its parts at power-on. ENOMEM, with details. */
-static hwsim_error assemble(hwsim_device *device) {
+static hwsim_error assemble(hwsim_device *device, register_index *index, bool own_index) {
   observer *latches = &((block *)(void *)device)->latches;
   device->life = &life;
   atomic_init(&device->references, 1);
@@ -79,9 +81,9 @@ static hwsim_error assemble(hwsim_device *device) {
   observers_open(device);
   subscribers_open(device);
   ticks_open(device);
-  bool good = converters_open(device);
   comparators_open(device);
-  registers_open(device, role_behaviours);
+  bool good = converters_open(device);
+  good = registers_open(device, index, own_index) && good;
   latches->happened = roles_observe;
   observers_add(device, latches);
   return good ? HWSIM_OK : error_no_memory(device->config.name, OPERATION(device, open)->name);
@@ -89,25 +91,26 @@ static hwsim_error assemble(hwsim_device *device) {
 
 /* -------------------------------------------------------------------------------------- life -- */
 
-hwsim_error hwsim_device_open_model(const hwsim_model *model, const char *uri,
-                                    hwsim_device **device_out) {
+/* Opens a device of an indexed model, which has been checked. */
+static hwsim_error open_indexed(register_index *index, bool own_index, const hwsim_model *model,
+                                const char *uri, hwsim_device **device_out) {
   hwsim_config config;
   resource_faults faults = {0};
   hwsim_device *device = NULL;
-  hwsim_error error = map_check(model, "");
+  hwsim_error error = resource_parse(uri, model, &config, &faults);
   if (!error)
-    error = resource_parse(uri, model, &config, &faults);
-  if (error)
-    goto failed;
-  device = calloc(1, lay_out(NULL, model));
-  if (!device) {
+    device = index ? zeroed(lay_out(NULL)) : NULL;
+  if (!error && !device)
     error = error_no_memory(config.name, OPERATION(device, open)->name);
+  if (error) {
+    if (own_index)
+      free(index);
     goto failed;
   }
   device->config = config;
   device->model = model;
-  lay_out(device, model);
-  error = assemble(device);
+  lay_out(device);
+  error = assemble(device, index, own_index);
   for (size_t i = 0; !error && i < faults.count; i++)
     error = faults_add(device, &faults.items[i]);
   if (!error)
@@ -126,8 +129,30 @@ failed:
   return error;
 }
 
+hwsim_error hwsim_device_open_model(const hwsim_model *model, const char *uri,
+                                    hwsim_device **device_out) {
+  hwsim_error error = map_check(model, "");
+  if (error)
+    return error;
+  return open_indexed(register_index_new(model, role_behaviours), true, model, uri, device_out);
+}
+
+/* The index of the built-in model, made once; NULL: no memory. Its check takes longer than opening
+ * a device, and it passes: test_model.c. */
+static register_index *built_in_index(void) {
+  static _Atomic(register_index *) made;
+  register_index *index = atomic_load_explicit(&made, memory_order_acquire), *other = NULL;
+  if (index)
+    return index;
+  index = register_index_new(&hwsim_daq, role_behaviours);
+  if (!index || atomic_compare_exchange_strong(&made, &other, index))
+    return index;
+  free(index); /* another thread was first */
+  return other;
+}
+
 hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
-  return hwsim_device_open_model(&hwsim_daq, uri, device_out);
+  return open_indexed(built_in_index(), false, &hwsim_daq, uri, device_out);
 }
 
 void hwsim_device_close(hwsim_device *device) {
@@ -170,8 +195,8 @@ hwsim_error hwsim_device_reset(hwsim_device *device, const hwsim_call *call) {
   return call_run(device, &self, call);
 }
 
-/* ------------------------------------------------------------------------- what it says of itself
- * -- */
+/* --------------------------------------------------------------------- what it says of itself --
+ */
 
 bool hwsim_device_is_open(hwsim_device *device) {
   if (handle_is_forked(device))

@@ -3,10 +3,14 @@
 
 #include "base/error.h"
 #include "base/handle.h"
+#include "base/memory.h"
 #include "events/subscription.h"
 #include "parts/map.h"
 #include "timeline/bus.h"
 #include "timeline/call.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum { NOWHERE = UINT16_MAX };
 
@@ -18,61 +22,97 @@ enum {
   TIMED = 8
 };
 
-typedef struct cell {
-  uint32_t value, writable;
-  unsigned flags;
-} cell;
+static const unsigned flags_by_access[] = {[HWSIM_ACCESS_RW] = READABLE | WRITABLE | PLAIN,
+                                           [HWSIM_ACCESS_RO] = READABLE | PLAIN,
+                                           [HWSIM_ACCESS_WO] = WRITABLE | PLAIN,
+                                           [HWSIM_ACCESS_W1C] = READABLE | WRITABLE,
+                                           [HWSIM_ACCESS_RC] = READABLE};
 
-struct registers {
-  const hwsim_register *map; /* the model's */
+typedef struct fact {
+  uint32_t writable;
+  unsigned flags;
+} fact;
+
+struct register_index {
+  const hwsim_model *model;
   const register_behaviour *behaviours;
-  register_lens *lens;                     /* or NULL */
-  cell *cells;                             /* by place in the map */
-  uint16_t *places;                        /* by address / 4, NOWHERE where there is no register */
-  size_t count, words;                     /* of both; words 0: the map is sparse, and searched */
-  size_t by_role[HWSIM_ROLE_CHANNELS + 1]; /* place + 1 */
-  int64_t reset_ns;
-  topic watchers;
+  size_t count, words; /* of the two arrays; see words_of() */
+  fact *facts;         /* by place in the map */
+  uint16_t *places;    /* by address / 4, NOWHERE where there is no register */
+  uint16_t by_role[HWSIM_ROLE_CHANNELS + 1]; /* NOWHERE: in no register */
 };
 
-/* A table of addresses is worth it unless it is mostly gaps. */
+struct registers {
+  register_index *index;
+  bool own_index; /* freed with the device */
+  /* What the index says, at hand. */
+  const hwsim_register *map;
+  const register_behaviour *behaviours;
+  const fact *facts;
+  const uint16_t *places;
+  size_t count, words;
+  register_lens *lens; /* or NULL */
+  int64_t reset_ns;
+  topic watchers;
+  uint32_t values[]; /* by place in the map */
+};
+
+/* A table of addresses is worth it unless it is mostly gaps; 0: it is, and the map is searched. */
 static size_t words_of(const hwsim_model *model) {
   size_t words = (size_t)model->registers[model->register_count - 1].address / 4 + 1;
   return words <= 8 * model->register_count + 64 ? words : 0;
 }
 
-size_t registers_size(const hwsim_model *model) {
-  return sizeof(registers) + model->register_count * sizeof(cell) +
-         words_of(model) * sizeof(uint16_t);
-}
-
-void registers_open(hwsim_device *device, const register_behaviour *behaviours) {
-  registers *self = device->registers;
-  const hwsim_model *model = device->model;
-  self->map = model->registers;
-  self->behaviours = behaviours;
-  self->count = model->register_count;
-  self->words = words_of(model);
-  self->cells = (cell *)(void *)(self + 1);
-  self->places = (uint16_t *)(void *)(self->cells + self->count);
-  for (size_t word = 0; word < self->words; word++)
-    self->places[word] = NOWHERE;
-  for (size_t i = 0; i < self->count; i++) {
-    const hwsim_register *entry = &self->map[i];
-    hwsim_access access = entry->access;
-    bool readable = access != HWSIM_ACCESS_WO;
-    bool writable = access != HWSIM_ACCESS_RO && access != HWSIM_ACCESS_RC;
-    bool plain = !entry->role && access != HWSIM_ACCESS_W1C && access != HWSIM_ACCESS_RC;
-    self->cells[i] =
-        (cell){.writable = entry->writable,
-               .flags = (readable ? READABLE : 0) | (writable ? WRITABLE : 0) |
-                        (plain ? PLAIN : 0) | (behaviours[entry->role].timed ? TIMED : 0)};
-    self->by_role[entry->role] = i + 1;
-    if (self->words)
+register_index *register_index_new(const hwsim_model *model, const register_behaviour *behaviours) {
+  size_t count = model->register_count, words = words_of(model);
+  register_index *self = malloc(sizeof *self + count * sizeof(fact) + words * sizeof(uint16_t));
+  if (!self)
+    return NULL;
+  *self =
+      (register_index){.model = model, .behaviours = behaviours, .count = count, .words = words};
+  self->facts = (fact *)(void *)(self + 1);
+  self->places = (uint16_t *)(void *)(self->facts + count);
+  memset(self->places, 0xFF, words * sizeof *self->places); /* NOWHERE */
+  memset(self->by_role, 0xFF, sizeof self->by_role);
+  for (size_t i = 0; i < count; i++) {
+    const hwsim_register *entry = &model->registers[i];
+    unsigned allowed = entry->role ? ~(unsigned)PLAIN : ~0U;
+    self->facts[i] = (fact){.writable = entry->writable,
+                            .flags = (flags_by_access[entry->access] & allowed) |
+                                     (behaviours[entry->role].timed ? TIMED : 0)};
+    if (entry->role)
+      self->by_role[entry->role] = (uint16_t)i;
+    if (words)
       self->places[entry->address / 4] = (uint16_t)i;
   }
+  return self;
+}
+
+bool registers_open(hwsim_device *device, register_index *index, bool own) {
+  registers *self = zeroed(sizeof(registers) + index->count * sizeof(uint32_t));
+  device->registers = self;
+  if (!self) {
+    if (own)
+      free(index);
+    return false;
+  }
+  self->index = index;
+  self->own_index = own;
+  self->map = index->model->registers;
+  self->behaviours = index->behaviours;
+  self->facts = index->facts;
+  self->places = index->places;
+  self->count = index->count;
+  self->words = index->words;
   topic_init(&self->watchers, false);
   registers_reset(device, NULL, 0);
+  return true;
+}
+
+void registers_free(hwsim_device *device) {
+  if (device->registers && device->registers->own_index)
+    free(device->registers->index);
+  free(device->registers);
 }
 
 /* Its place, or NOWHERE. */
@@ -92,14 +132,15 @@ static inline const register_behaviour *behaviour_of(const registers *self, size
 
 uint32_t registers_get(const hwsim_device *device, hwsim_role role) {
   const registers *self = device->registers;
-  return self->by_role[role] ? self->cells[self->by_role[role] - 1].value : 0;
+  size_t place = self->index->by_role[role];
+  return place == NOWHERE ? 0 : self->values[place];
 }
 
 static void hold(hwsim_device *device, size_t place, uint32_t value) {
   registers *self = device->registers;
-  if (self->cells[place].value == value)
+  if (self->values[place] == value)
     return;
-  self->cells[place].value = value;
+  self->values[place] = value;
   const register_behaviour *behaviour = behaviour_of(self, place);
   if (behaviour->changed)
     behaviour->changed(device, value);
@@ -107,17 +148,18 @@ static void hold(hwsim_device *device, size_t place, uint32_t value) {
 }
 
 void registers_set(hwsim_device *device, hwsim_role role, uint32_t value) {
-  size_t place = device->registers->by_role[role];
-  if (place)
-    hold(device, place - 1, value);
+  size_t place = device->registers->index->by_role[role];
+  if (place != NOWHERE)
+    hold(device, place, value);
 }
 
 static void hold_and_tell(hwsim_device *device, size_t place, uint32_t value, const op *cause,
                           int64_t at_ns) {
   registers *self = device->registers;
-  bool changes = self->cells[place].value != value;
+  if (self->values[place] == value)
+    return;
   hold(device, place, value);
-  if (changes && cause && subscribers_want(device, HWSIM_EVENT_REGISTER))
+  if (cause && subscribers_want(device, HWSIM_EVENT_REGISTER))
     observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_REGISTER,
                                          .channel = self->map[place].address,
                                          .at_ns = at_ns,
@@ -147,7 +189,7 @@ static inline uint32_t peek(const hwsim_device *device, uint64_t number, size_t 
                             int64_t at_ns) {
   const registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
-  uint32_t value = behaviour->read ? behaviour->read(device, at_ns) : self->cells[place].value;
+  uint32_t value = behaviour->read ? behaviour->read(device, at_ns) : self->values[place];
   return self->lens ? self->lens(device, number, self->map[place].address, value) : value;
 }
 
@@ -164,7 +206,7 @@ __attribute__((noinline)) static void put(hwsim_device *device, size_t place, ui
                                           const op *cause, int64_t at_ns) {
   const registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
-  uint32_t held = self->cells[place].value, writable = self->cells[place].writable;
+  uint32_t held = self->values[place], writable = self->facts[place].writable;
   if (behaviour->command)
     behaviour->command(device, value, cause, at_ns);
   else if (self->map[place].access == HWSIM_ACCESS_W1C)
@@ -194,8 +236,8 @@ static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
 static hwsim_error apply_read_one(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   const registers *all = device->registers;
-  if ((all->cells[self->place].flags & PLAIN) && !all->lens)
-    *self->output = all->cells[self->place].value;
+  if ((all->facts[self->place].flags & PLAIN) && !all->lens)
+    *self->output = all->values[self->place];
   else
     *self->output = take(device, base->number, self->place, at_ns);
   return HWSIM_OK;
@@ -210,12 +252,13 @@ static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
 
 static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
-  cell *target = &device->registers->cells[self->place];
-  uint32_t changed = (target->value ^ *self->input) & target->writable;
+  const registers *all = device->registers;
+  const fact *target = &all->facts[self->place];
+  uint32_t held = all->values[self->place], changed = (held ^ *self->input) & target->writable;
   if (!(target->flags & PLAIN))
     put(device, self->place, *self->input, base, at_ns);
   else if (changed)
-    hold_and_tell(device, self->place, target->value ^ changed, base, at_ns);
+    hold_and_tell(device, self->place, held ^ changed, base, at_ns);
   return HWSIM_OK;
 }
 
@@ -280,7 +323,7 @@ static hwsim_error say_why(const hwsim_device *device, const char *operation, ui
       return error_set(HWSIM_EADDRESS, device->config.name, operation,
                        "there is no register at 0x%02llX", (unsigned long long)at);
   }
-  while (self->cells[place].flags & access)
+  while (self->facts[place].flags & access)
     place++;
   return map_fail_access(&self->map[place], device->config.name, operation,
                          access == READABLE ? "write-only" : "read-only");
@@ -295,9 +338,9 @@ static inline hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_
   for (size_t i = 0; i < count; i++) {
     if (place == NOWHERE || place + i >= all->count ||
         (i && all->map[place + i].address != (uint64_t)address + 4 * i) ||
-        !(all->cells[place + i].flags & access))
+        !(all->facts[place + i].flags & access))
       return say_why(device, kind->row->name, address, count, access);
-    timed |= all->cells[place + i].flags & TIMED;
+    timed |= all->facts[place + i].flags & TIMED;
   }
   op_prepare(&self->base, kind);
   self->base.bytes = kind->row->bytes * (uint32_t)count;

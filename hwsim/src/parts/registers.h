@@ -22,9 +22,15 @@ typedef uint32_t register_lens(const hwsim_device *device, uint64_t number, uint
 
 typedef struct registers registers;
 
-size_t registers_size(const hwsim_model *model);
-/* `behaviours`: by role, constant. */
-void registers_open(hwsim_device *device, const register_behaviour *behaviours);
+/* What follows from a model that has been checked, for any number of devices. */
+typedef struct register_index register_index;
+
+/* `behaviours`: by role, constant. To be freed with free(); NULL: no memory. */
+register_index *register_index_new(const hwsim_model *model, const register_behaviour *behaviours);
+
+/* An index that is the device's own is freed with the registers, also if this fails: no memory. */
+bool registers_open(hwsim_device *device, register_index *index, bool own);
+void registers_free(hwsim_device *device);
 
 /* The rest: mutex held. A role that the model does not use holds 0. */
 uint32_t registers_get(const hwsim_device *device, hwsim_role role);
