@@ -78,4 +78,4 @@ $(VENV)/installed-bench: $(SOURCES)
 	@touch $@
 
 clean:
-	rm -rf build *.egg-info .venv*
+	rm -rf build *.egg-info python/*.egg-info .venv*

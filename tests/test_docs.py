@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools import threads
 
 import hwsim
 from conftest import run_script
@@ -67,6 +68,17 @@ def test_every_example_is_shown() -> None:
     page = (ROOT / "docs/examples.md").read_text(encoding="utf-8")
     shown = re.findall(r"\{literalinclude\} \.\./(examples/\w+\.py)", page)
     assert sorted(shown) == [relative(path) for path in EXAMPLES]
+
+
+def test_threads_table_names_what_there_is() -> None:
+    """Also where tools/threads.py says by hand what a call is called in Python."""
+    rows = re.findall(r"^\| (`.*?) \| ", threads.table(), re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([\w.]+)", row)]
+    assert {"read_register", "Stream.read", "events", "open"} <= set(names)
+    for name in set(names) - {"device"}:  # device[address]
+        owner, _, attribute = name.rpartition(".")
+        places = [getattr(hwsim, owner)] if owner else [hwsim.Device, hwsim]
+        assert any(hasattr(place, attribute) for place in places), name
 
 
 # --------------------------------------------------------------------------- resource strings
