@@ -1,4 +1,4 @@
-"""The native part of the build: the C library, and the SWIG module over it.
+"""The native part of the build: the C library, the SWIG module over it, and the proof's trace.
 
 Everything else stands in pyproject.toml. Generated files go to the build folder, never into the
 source tree. Environment: HWSIM_SANITIZE=address, undefined or thread builds with that sanitizer.
@@ -47,6 +47,8 @@ class BuildNative(build_ext):
 
     def swig_sources(self, sources, extension):  # type: ignore[no-untyped-def]
         """Runs SWIG on hwsim.i; the .py file it also writes is not used."""
+        if extension.name != "hwsim._native":
+            return sources
         target = Path(self.build_temp, "swig")
         target.mkdir(parents=True, exist_ok=True)
         wrapper = target / "hwsim_wrap.cpp"
@@ -77,8 +79,16 @@ extension = Extension(
     depends=[*HEADERS, *INTERFACE, *SOURCES, *PRIVATE_HEADERS],
 )
 
+proof = Extension(
+    "hwsim.proof._trace",
+    sources=sorted(glob("python/hwsim/proof/native/*.c")),
+    extra_compile_args=["-std=gnu11", *COMMON, *flags("proof")],
+    extra_link_args=[*LTO, *SANITIZE],
+    depends=[*glob("python/hwsim/proof/native/*.h"), "hwsim/flags.txt"],
+)
+
 setup(
-    ext_modules=[extension],
+    ext_modules=[extension, proof],
     libraries=[library],
     cmdclass={"build_ext": BuildNative},
 )

@@ -21,7 +21,7 @@ LAYERS = (
     {"hwsim.record.recorder"},
     {"hwsim.record"},
     {"hwsim.cli.bar", "hwsim.cli.command", "hwsim.cli.quantity", "hwsim.cli.table"},
-    {f"hwsim.cli.{name}" for name in ("calibrate", "demo", "devices", "flash", "record")},
+    {f"hwsim.cli.{name}" for name in ("calibrate", "check", "demo", "devices", "flash", "record")},
     {"hwsim.cli"},
     {"hwsim.cli.__main__"},
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 import hwsim
-from hwsim.cli import calibrate, command, demo, devices, flash, record
+from hwsim.cli import calibrate, check, command, demo, devices, flash, record
 from hwsim.cli.command import EPILOG
 
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = None if sys.stdout.isatty() else False
     console = Console(force_terminal=terminal, markup=False, emoji=False, highlight=False)
     try:
-        arguments.run(console, arguments)
+        status: int | None = arguments.run(console, arguments)
     except KeyboardInterrupt:
         print("hwsim: interrupted", file=sys.stderr)
         return 130
@@ -40,12 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (hwsim.HwsimError, OSError, ValueError) as error:
         print(f"hwsim: {error}", file=sys.stderr)
         return 1
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="hwsim", description="A simulated slow instrument.", epilog=EPILOG
+        prog="hwsim",
+        description="A simulated slow instrument, and a proof of what native calls do wrong.",
+        epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"hwsim {hwsim.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -54,4 +56,5 @@ def _parser() -> argparse.ArgumentParser:
     record.add_parser(commands)
     flash.add_parser(commands)
     calibrate.add_parser(commands)
+    check.add_parser(commands)
     return parser

@@ -14,7 +14,8 @@ EPILOG = (
     "in good order by SIGTERM or SIGHUP."
 )
 
-Action = Callable[[Console, argparse.Namespace], None]
+# What a command does; it may return an exit status other than 0.
+Action = Callable[[Console, argparse.Namespace], int | None]
 
 
 class Stopped(Exception):

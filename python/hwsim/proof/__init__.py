@@ -5,13 +5,15 @@ the answer is known, so that an oracle which cannot tell here says *inconclusive
 are for the test suite of whoever ships an extension:
 
 >>> from hwsim import proof
+>>> proof.check("time:sleep", 0.2, oracles=["gil"])["gil"].verdict
+'released'
 >>> proof.assert_interruptible("time:sleep", 1.0).verdict
 'obeys'
 """
 
 from __future__ import annotations
 
-import importlib
+import sys
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
 if TYPE_CHECKING:
@@ -21,19 +23,26 @@ if TYPE_CHECKING:
         assert_exits_cleanly,
         assert_interruptible,
         assert_no_leak,
+        assert_releases_gil,
         assert_survives_fork,
     )
+    from hwsim.proof.checked import Checked, check
     from hwsim.proof.verdict import Finding
 
 __all__ = [
+    "Checked",
     "Finding",
     "Inconclusive",
     "assert_callbacks_safe",
     "assert_exits_cleanly",
     "assert_interruptible",
     "assert_no_leak",
+    "assert_releases_gil",
     "assert_survives_fork",
+    "check",
 ]
+
+_MODULES = {"Checked": "checked", "check": "checked", "Finding": "verdict"}  # others: assertions
 
 if not TYPE_CHECKING:  # to which a wrong name is an error
 
@@ -41,7 +50,8 @@ if not TYPE_CHECKING:  # to which a wrong name is an error
         """Imports what is used when it is first used."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = "verdict" if name == "Finding" else "assertions"
-        value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        module = f"{__name__}.{_MODULES.get(name, 'assertions')}"
+        __import__(module)
+        value = getattr(sys.modules[module], name)
         globals()[name] = value
         return value

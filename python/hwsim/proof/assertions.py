@@ -14,6 +14,7 @@ from typing import Any
 from hwsim.proof.callbacks import Caller, check_callbacks
 from hwsim.proof.exit import check_exit
 from hwsim.proof.fork import check_fork
+from hwsim.proof.gil import check_gil
 from hwsim.proof.interrupt import check_interrupt
 from hwsim.proof.leak import check_leak
 from hwsim.proof.subject import Subject
@@ -48,6 +49,31 @@ def assert_interruptible(
         unittest.SkipTest: The system has no SIGINT.
     """
     return _expect(check_interrupt(Subject(function, args, setup), limit=limit), "obeys")
+
+
+def assert_releases_gil(
+    function: Function, *args: Any, setup: str = "", limit: float = 60.0
+) -> Finding:
+    """Asserts that other Python threads run during a call.
+
+    Args:
+        function: The call; see :func:`assert_interruptible`. Called with ``args`` it should last
+            some 10 ms at least.
+        args: Its arguments.
+        setup: Python code that runs first, in the fresh process.
+        limit: Seconds after which the call is given up.
+
+    Returns:
+        What was found.
+
+    Raises:
+        AssertionError: The call holds the GIL, for all of its time or too much of it; on
+            free-threaded Python it stays attached.
+        Inconclusive: It could not be told.
+        TypeError: The call cannot be made in a fresh process.
+    """
+    finding = check_gil(Subject(function, args, setup), limit=limit)
+    return _expect(finding, "released", "python", "short")
 
 
 def assert_survives_fork(

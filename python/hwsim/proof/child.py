@@ -120,7 +120,11 @@ def run(
         )
     preparation = multiprocessing.spawn.get_preparation_data("proof")
     preparation.pop("authkey", None)  # secret, and not needed
-    payload = pickle.dumps((preparation, packed((experiment, arguments))))
+    work = packed((experiment, arguments))
+    if b"__main__" not in work:  # what it calls is found without the program that asks
+        for name in ("init_main_from_name", "init_main_from_path"):
+            preparation.pop(name, None)
+    payload = pickle.dumps((preparation, work))
     ours, theirs = socket.socketpair()
     code = f"import sys; sys.path[:] = {sys.path!r}\n"
     code += f"from hwsim.proof.child import serve; serve({theirs.fileno()}, {os.getpid()})"

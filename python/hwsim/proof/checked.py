@@ -1,0 +1,111 @@
+"""All that the proof can tell of one call, as a table or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from hwsim.proof.subject import Subject
+from hwsim.proof.verdict import UNSUPPORTED, Finding
+
+# Each is hwsim.proof.NAME.check_NAME(subject, limit=seconds). That of callbacks needs more than a
+# call: see assert_callbacks_safe().
+ORACLES = ("gil", "interrupt", "fork", "exit", "leak")
+GOOD = frozenset({"released", "python", "short", "obeys", "survives", "refuses", "clean"})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the oracles found out about a call.
+
+    Attributes:
+        call: The call, as text.
+        findings: One of each oracle that was asked.
+    """
+
+    call: str
+    findings: tuple[Finding, ...]
+
+    def __getitem__(self, oracle: str) -> Finding:
+        """The finding of an oracle, such as ``checked["gil"]``."""
+        for finding in self.findings:
+            if finding.oracle == oracle:
+                return finding
+        raise KeyError(oracle)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong with the call, and every oracle could tell."""
+        return all(finding.verdict in GOOD for finding in self.findings)
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """For each oracle its verdict and its figures; and its advice, if it has one."""
+        return {
+            finding.oracle: {
+                "verdict": finding.verdict,
+                **finding.figures,
+                **({"advice": finding.advice} if finding.advice else {}),
+            }
+            for finding in self.findings
+        }
+
+    def __str__(self) -> str:
+        """The findings as text, with what supports those that are not good."""
+        parts = [self.call]
+        for finding in self.findings:
+            told = finding.verdict in GOOD or finding.verdict == UNSUPPORTED
+            parts.append(finding.report() if not told else finding.report().partition("\n---")[0])
+        return "\n\n".join(parts)
+
+
+def check(
+    function: Callable[..., Any] | str,
+    *args: Any,
+    setup: str = "",
+    oracles: Iterable[str] = ORACLES,
+    limit: float = 60.0,
+) -> Checked:
+    """Tells what a call does wrong: each oracle makes it in fresh processes of its own.
+
+    Blocks for some ten times as long as the call takes; Ctrl-C ends it, and all its processes.
+
+    Args:
+        function: A function that another process can import, ``"MODULE:CALLABLE"``, or a Python
+            expression that sees what ``setup`` defined.
+        args: What it is called with.
+        setup: Python code that runs first, in the fresh process.
+        oracles: Which to ask, of ``gil``, ``interrupt``, ``fork``, ``exit``, ``leak``.
+        limit: Seconds after which a call is given up.
+
+    Raises:
+        ValueError: There is no such oracle.
+        TypeError: The call cannot be made in a fresh process.
+
+    **Thread safety:** may be called from any thread; one at a time gives the steadier figures.
+    """
+    return check_subject(Subject(function, args, setup), oracles, limit=limit)
+
+
+def check_subject(
+    subject: Subject,
+    oracles: Iterable[str] = ORACLES,
+    *,
+    limit: float = 60.0,
+    begins: Callable[[str], object] = lambda oracle: None,
+) -> Checked:
+    """The same for a call that is described; ``begins`` is called with each oracle's name."""
+    wanted = tuple(oracles)
+    for name in wanted:
+        if name not in ORACLES:
+            raise ValueError(f"oracle must be one of {', '.join(ORACLES)}, got {name!r}")
+    if not limit > 0:
+        raise ValueError(f"limit must be positive, in seconds, got {limit!r}")
+    findings = []
+    for name in wanted:
+        begins(name)
+        judge = getattr(import_module(f"hwsim.proof.{name}"), f"check_{name}")
+        findings.append(judge(subject, limit=limit))
+    arguments = ", ".join(a if subject.expressions else repr(a) for a in subject.args)
+    return Checked(f"{subject.name}({arguments})", tuple(findings))
