@@ -82,7 +82,9 @@ def test_full_disk_leaves_the_whole_blocks_and_says_how_many(
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_disk_that_is_full_at_once_leaves_no_file(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"x{suffix}"
-    assert run_script(LIMITED, str(path), "20").check().startswith(f"{errno.EFBIG} ")
+    said = run_script(LIMITED, str(path), "20").check()
+    assert said.startswith(f"{errno.EFBIG} ")
+    assert repr(str(path)) in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,6 +192,25 @@ def test_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
         sys.exit(cli.main(["record", uri, "--seconds", "1", "-o", sys.argv[1]]))
     """
     assert "1,000 samples" in run_script(script, str(tmp_path / "x.npy")).check()
+
+
+def test_terminal_that_goes_away_ends_the_recording_in_good_order(tmp_path: Path) -> None:
+    """Then there is nothing to write to, either."""
+    script = """
+        import os, pty, sys
+        path = sys.argv[1]
+        command = ["hwsim.cli", "record", "hwsim://x?rate=20kHz&range=5V", "--seconds", "inf"]
+        child, terminal = pty.fork()
+        if not child:
+            os.execv(sys.executable, [sys.executable, "-m", *command, "-o", path])
+        while not os.path.exists(path) or os.path.getsize(path) < 20_000:
+            os.read(terminal, 1000)
+        os.close(terminal)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    path = tmp_path / "x.wav"
+    assert run_script(script, str(path)).check() == "129\n"
+    assert (known(path).samples, known(path).complete) == (len(volts(path)), True)
 
 
 def test_command_gives_the_handlers_back(tmp_path: Path) -> None:

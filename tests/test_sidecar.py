@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,23 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     assert found
     assert (found.gaps, found.resumed) == ([Gap(20, 4)], [Resumption(20, START, 3.5)])
     assert found.next_index == 7 + 50 + 4
+
+
+def test_full_disk_has_room_for_it_in_its_own_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    what = make(gaps=[Gap(1, 2)] * 10)
+    what.write(tmp_path / "x.npy")
+    monkeypatch.setattr(os, "replace", full)
+    what.gaps, what.complete = [], True
+    what.write(tmp_path / "x.npy")
+    assert sidecar.read(tmp_path / "x.npy") == what
+    with pytest.raises(OSError, match=r"No space left on device: '.*y\.npy\.json'"):
+        what.write(tmp_path / "y.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npy.json"]
 
 
 def test_file_is_one_line_a_key(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ class Device(Scoped, _native.Device):
     """
 
     _instead = "pass its uri, and open it there"
+    _log, _debug = log, logging.DEBUG  # a destructor may run when the module's names are gone
 
     def __init__(self, uri: str) -> None:
         with opened.lock:
@@ -81,8 +82,8 @@ class Device(Scoped, _native.Device):
     def close(self) -> None:
         """Closes the device: operations that wait raise DeviceClosed. Closing twice is fine."""
         super().close()
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s: closed", self.name)
+        if self._log.isEnabledFor(self._debug):
+            self._log.debug("%s: closed", self.name)
 
     def _end(self) -> None:
         self.close()

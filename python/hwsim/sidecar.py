@@ -112,21 +112,33 @@ class Sidecar:
         return seconds + (row - first + missing) / self.rate_hz
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes the file beside the recording at ``path``; at any moment it is a whole one."""
+        """Writes the file beside the recording at ``path``.
+
+        At any moment it is a whole one, unless the process is killed while the disk is full.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         everything = {"format": FORMAT, "version": VERSION, **vars(self)}
         everything["gaps"] = [gap._asdict() for gap in self.gaps]
         everything["resumed"] = [each._asdict() for each in self.resumed]
         lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in everything.items()]
+        text = ("{\n " + ",\n ".join(lines) + "\n}\n").encode()
         target = path_beside(path)
         temporary = f"{target}.new"
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                file.write("{\n " + ",\n ".join(lines) + "\n}\n")
+            with open(temporary, "wb") as file:
+                file.write(text)
             os.replace(temporary, target)
-        except OSError:
+        except OSError as error:
             with suppress(OSError):
                 os.unlink(temporary)
-            raise
+            try:  # a disk that is full has room for it in its own place
+                with open(target, "r+b") as file:
+                    file.write(text)
+                    file.truncate()
+            except OSError:
+                raise OSError(error.errno, error.strerror, target) from None
 
 
 def path_beside(path: str | os.PathLike[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from rich.console import Console
 
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("hwsim: interrupted", file=sys.stderr)
         return 130
     except command.Stopped as stopped:
-        print(f"hwsim: {stopped}", file=sys.stderr)
+        with suppress(OSError):  # the terminal may be what is gone
+            print(f"hwsim: {stopped}", file=sys.stderr)
         return 128 + stopped.number
     except (hwsim.HwsimError, OSError, ValueError) as error:
         print(f"hwsim: {error}", file=sys.stderr)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +126,19 @@ def _run(console: Console, arguments: argparse.Namespace) -> None:
                     on_block=on_block,
                     cancel=token,
                 )
-        except OperationCancelled:
-            if signals:
+        except (OperationCancelled, OSError) as error:
+            if signals and (isinstance(error, OperationCancelled) or _is_terminal(error)):
                 raise command.Stopped(signals[0]) from None
             raise
         finally:
-            if so_far.samples:
-                _tell(console, so_far, arguments, rate_hz)
+            with suppress(OSError) if signals else nullcontext():
+                if so_far.samples:
+                    _tell(console, so_far, arguments, rate_hz)
+
+
+def _is_terminal(error: OSError) -> bool:
+    """Whether an error is that of a terminal that has gone away, and not of a file or a device."""
+    return error.errno == errno.EIO and error.filename is None
 
 
 @contextmanager

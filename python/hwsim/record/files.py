@@ -77,11 +77,13 @@ class File:
                 os.ftruncate(self._fd, 0)
                 self.size = self._write(layout.header(0), 0)
             self._write_sidecar()
-        except BaseException:
+        except BaseException as error:
             os.close(self._fd)
             if made:
                 with suppress(OSError):
                     os.unlink(path)
+            if isinstance(error, OSError) and error.filename is None:
+                raise OSError(error.errno, error.strerror, str(path)) from None
             raise
 
     def write(self, block: Block, encoded: memoryview, start: str) -> None:
