@@ -304,12 +304,15 @@ def test_the_range_is_chosen_so_that_the_recording_fits(
     assert step == pytest.approx(range_v / 32768, rel=1e-3)
 
 
-@pytest.mark.parametrize("samples", [[], [1.0, np.nan], [np.inf]])
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [([], "at least one sample"), ([1.0, np.nan], "finite numbers"), ([np.inf], "finite numbers")],
+)
 def test_a_recording_must_be_finite_numbers(
-    samples: list[float], tmp_path: Path, fail: Callable[..., str]
+    samples: list[float], message: str, tmp_path: Path, fail: Callable[..., str]
 ) -> None:
     np.save(tmp_path / "a.npy", samples)
-    assert "must hold finite numbers" in fail(*SHORT, "--signal", str(tmp_path / "a.npy"))
+    assert message in fail(*SHORT, "--signal", str(tmp_path / "a.npy"))
 
 
 def test_a_missing_recording_is_named(fail: Callable[..., str]) -> None:

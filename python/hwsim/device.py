@@ -23,7 +23,7 @@ from hwsim.errors import DeviceInUse
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
 from hwsim.registers import Entry, RegistersOf, as_uint32
-from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform
+from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform, saturation
 from hwsim.stream import OverrunPolicy, SampleType, Stream, as_channels
 from hwsim.subscription import OnError, Subscription
 
@@ -329,7 +329,7 @@ class Device(Scoped, _native.Device):
     def set_signal(
         self,
         channel: int,
-        source: Waveform | npt.ArrayLike | os.PathLike[str] = "sine",
+        source: Waveform | npt.ArrayLike | os.PathLike[str] | signals.Table = "sine",
         *,
         amplitude: float = 1.0,
         offset: float = 0.0,
@@ -341,14 +341,16 @@ class Device(Scoped, _native.Device):
         inl: float = 0.0,
         range: float | None = None,
         loop: bool = True,
-        column: int = 0,
+        column: int | str | None = None,
     ) -> None:
         """Connects a signal to a channel; the next conversion is its first sample.
 
         Args:
             channel: From 0.
             source: ``"dc"``, ``"sine"``, ``"square"``, ``"triangle"``; or samples in volts: an
-                array, or the path of a WAV, CSV or NPY file (see :func:`hwsim.signals.load`).
+                array, the path of a WAV, CSV or NPY file (see :func:`hwsim.signals.load`), or what
+                :func:`hwsim.signals.read` returned. Samples beyond the range saturate, with a
+                UserWarning that says which amplitude fits.
             amplitude: Peak in volts; for samples the factor.
             offset: In volts.
             frequency: In hertz, up to half the device's rate; None: 10 Hz times (channel + 1), but
@@ -360,7 +362,8 @@ class Device(Scoped, _native.Device):
             inl: Integral non-linearity of the converter, in codes.
             range: Full scale of the converter, in volts; None: as the resource string says.
             loop: Whether samples repeat when they end; otherwise the last one is held.
-            column: Which column of two-dimensional samples, or channel of a WAV file.
+            column: Which column of a file or array, by its number from 0, or its heading; None: the
+                first that is not the time.
 
         Raises:
             ValueError: A bad value; the error names it.
@@ -379,6 +382,7 @@ class Device(Scoped, _native.Device):
         if frequency is None:
             in_use = waveform in ("sine", "square", "triangle")
             frequency = min(10.0 * (operator.index(channel) + 1), self.rate / 8) if in_use else 0.0
+        range_v = self._settings["range_v"] if range is None else range
         self._set_signal(
             channel,
             (
@@ -391,10 +395,14 @@ class Device(Scoped, _native.Device):
                 gain_error,
                 offset_error,
                 inl,
-                self._settings["range_v"] if range is None else range,
+                range_v,
             ),
             table,
         )
+        if table is not None:
+            saturation.warn_of(
+                self.name, table, amplitude=amplitude, offset=offset, range_v=range_v
+            )
 
     def stream(
         self,

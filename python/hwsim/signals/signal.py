@@ -1,0 +1,40 @@
+"""What a channel can be connected to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwsim import _kinds
+
+Waveform = _kinds.Waveform
+WAVEFORMS = _kinds.WAVEFORMS
+GENERATED: dict[str, Waveform] = {name: name for name in WAVEFORMS if "table" not in name}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What is connected to a channel, and how its converter measures it. See ``hwsim.h``.
+
+    Attributes:
+        waveform: One of ``dc``, ``sine``, ``square``, ``triangle``, ``table``, ``table_once``.
+        amplitude: Peak, in volts; the factor of a table.
+        offset: In volts.
+        frequency: In hertz.
+        phase: In turns, at the first sample.
+        noise: RMS, in volts.
+        gain_error: Relative.
+        offset_error: In volts.
+        inl: The largest deviation from the straight line, in codes (LSB).
+        range: Full scale of the converter, in volts, both ways.
+    """
+
+    waveform: Waveform
+    amplitude: float
+    offset: float
+    frequency: float
+    phase: float
+    noise: float
+    gain_error: float
+    offset_error: float
+    inl: float
+    range: float
