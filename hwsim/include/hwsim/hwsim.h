@@ -1,15 +1,14 @@
 /* hwsim: a simulated slow instrument on a slow bus. The C interface.
  *
  * Rules that hold throughout
- *  - Every function that can fail returns hwsim_error; look at it. hwsim_error_last() has the
- * details.
- *  - Arguments: the device first, then inputs, then the call options, outputs last and named
- * ..._out. An output is written only on HWSIM_OK.
+ *  - Every function that can fail returns hwsim_error: look at it. hwsim_error_last() says more.
+ *  - Arguments: the device first, then inputs, then the call options, outputs last, named
+ *    ..._out. An output is written only on HWSIM_OK.
  *  - Times are int64_t nanoseconds (..._ns) of the device's clock, voltages are volts (..._v).
  *  - "Blocks" means: waits for the simulated bus, holding no lock. Everything else returns at once,
  *    and never waits for more than a short critical section of another thread.
- *  - Every function may be called from any thread at any time, except that a handle must not be
- * used after its owner freed it.
+ *  - Every function may be called from any thread at any time. A handle must not be used after its
+ *    owner freed it.
  *  - In the child of fork() a handle made by the parent gives HWSIM_EFORKED; open new ones there.
  */
 #ifndef HWSIM_H
