@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
-# That the oracles of hwsim.proof are right every time, quiet and beside a busy program: an hour.
+# That the oracles of hwsim.proof are right every time, quiet and beside a busy program: takes an hour.
 proof: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m long
 

@@ -101,23 +101,33 @@ def judge(caller: Caller, *, patience: float) -> Finding:
 
 
 def _case(caller: Caller, case: str, patience: float) -> Finding:
-    ended = child.run(_experiment, caller, case, limit=patience)
-    verdict, outcome = _verdict(ended, case)
+    called: list[Any] = []
+    ended = child.run(
+        _experiment,
+        caller,
+        case,
+        limit=patience,
+        on_message=lambda message, _: called.append(message),
+    )
+    verdict, outcome = _verdict(ended, case, bool(called))
     advice = ADVICE.get(verdict, "")
     if verdict == INCONCLUSIVE:
-        advice = "the callback was not called, or the object not made: see the evidence"
+        advice = (
+            "the callback was not called: give 'run', what makes the object call it, or see in "
+        )
+        advice += "the evidence why the object cannot be made"
     return Finding(ORACLE, verdict, {"outcome": outcome}, advice, ended.evidence(case))
 
 
-def _verdict(ended: Ended, case: str) -> tuple[str, str]:
+def _verdict(ended: Ended, case: str, called: bool) -> tuple[str, str]:
     """The verdict on a case, and what happened."""
     result: dict[str, Any] = ended.result or {}
     reported = MARK in ended.stderr or MARK in ended.stdout
     raised = result.get("raised", "")
-    if ended.trouble:
-        verdict, outcome = "hangs" if ended.status is None else "crashes", ended.how
-    elif not result.get("calls"):
+    if not called or ended.error:
         verdict, outcome = INCONCLUSIVE, "not called"
+    elif ended.trouble:
+        verdict, outcome = "hangs" if ended.status is None else "crashes", ended.how
     elif case == "raise" and not raised:
         verdict, outcome = ("safe", "reported") if reported else ("loses", "lost")
     else:
@@ -131,10 +141,10 @@ def _verdict(ended: Ended, case: str) -> tuple[str, str]:
 class _Experiment:
     """A case under way."""
 
-    def __init__(self, caller: Caller, case: str) -> None:
+    def __init__(self, channel: Channel, caller: Caller, case: str) -> None:
+        self.channel = channel
         self.case = case
         self.calls = itertools.count()
-        self.called = 0
         self.raised = ""
         self.entered: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.go_on = threading.Event()
@@ -148,8 +158,9 @@ class _Experiment:
     def callback(self, *_: Any) -> Any:
         """What is called back; the first time it does what the case says."""
         first = next(self.calls) == 0
-        self.called += 1
-        self.entered.put(None)
+        if first:
+            self.channel.send("called")
+            self.entered.put(None)
         if self.case == "exit during":
             time.sleep(3600)
         if first:
@@ -199,12 +210,11 @@ class _Experiment:
 
 def _experiment(channel: Channel, caller: Caller, case: str) -> dict[str, Any]:
     """Goes through one case; hanging is noticed by its limit."""
-    del channel
-    experiment = _Experiment(caller, case)
+    experiment = _Experiment(channel, caller, case)
     if case.startswith("exit"):
         experiment.in_thread(experiment.start)
         experiment.entered.get()
-        return {"calls": 1, "raised": ""}
+        return {"raised": ""}
     if case == "close meanwhile":
         running = experiment.in_thread(experiment.start)
         experiment.entered.get()
@@ -222,7 +232,7 @@ def _experiment(channel: Channel, caller: Caller, case: str) -> dict[str, Any]:
             experiment.attempt(experiment.close_all)
     experiment.objects.clear()
     gc.collect()
-    return {"calls": experiment.called, "raised": experiment.raised}
+    return {"raised": experiment.raised}
 
 
 def _chained(error: BaseException) -> str:

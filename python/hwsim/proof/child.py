@@ -28,6 +28,7 @@ from typing import IO, Any
 from hwsim.proof.subject import packed
 
 _preparing = False  # whether this process is a fresh one that imports its parent's program
+STARTS = 60.0  # seconds that the start of a process may take; not part of its limit
 GRACE = 2.0  # seconds for a process that hit its limit to write its stacks
 Listener = Callable[[Any, int], None]
 
@@ -103,7 +104,8 @@ def run(
     Args:
         experiment: A function at the top level of a module. Its result must fit in JSON.
         arguments: Its arguments; they are pickled.
-        limit: Seconds until the process is killed, with its children.
+        limit: Seconds from the start of the experiment until the process is killed, with its
+            children.
         on_message: Called with each message that it sends, and its process id.
 
     Returns:
@@ -139,10 +141,10 @@ def run(
             start_new_session=True,  # its children are killed with it, and Ctrl-C is not for it
         )
         theirs.close()
-        end = time.monotonic() + limit
+        conversation = _Conversation(ours, limit)
         try:
-            last = _converse(ours, payload, end, process.pid, on_message)
-            status = _wait(process, end)
+            last = conversation.hold(payload, process.pid, on_message)
+            status = _wait(process, conversation.end)
             seconds = time.time() - last["at"] if "at" in last else None
         finally:
             _kill(process)
@@ -156,28 +158,39 @@ def run(
         )
 
 
-def _converse(
-    sock: socket.socket, payload: bytes, end: float, pid: int, on_message: Listener | None
-) -> dict[str, Any]:
-    """Sends the payload and takes messages until the process is done; returns its last line."""
-    try:
-        sock.settimeout(max(end - time.monotonic(), 0.01))
-        sock.sendall(len(payload).to_bytes(8, "big") + payload)
+class _Conversation:
+    """What the two processes say to each other, and until when."""
+
+    def __init__(self, sock: socket.socket, limit: float) -> None:
+        self._socket = sock
+        self._limit = limit
+        self.end = time.monotonic() + STARTS
+
+    def hold(self, payload: bytes, pid: int, on_message: Listener | None) -> dict[str, Any]:
+        """Sends the payload and takes messages until the process is done; returns its last line."""
         received = b""
-        while True:
-            sock.settimeout(max(end - time.monotonic(), 0.01))
-            block = sock.recv(65536)
-            if not block:
-                return {}
-            *lines, received = (received + block).split(b"\n")
-            for text in lines:
-                line: dict[str, Any] = json.loads(text)
-                if "message" not in line:
-                    return line
-                if on_message:
-                    on_message(line["message"], pid)
-    except OSError:  # also TimeoutError: what the process did then says _wait
-        return {}
+        try:
+            self._wait_until(self.end)
+            self._socket.sendall(len(payload).to_bytes(8, "big") + payload)
+            while True:
+                self._wait_until(self.end)
+                block = self._socket.recv(65536)
+                if not block:
+                    return {}
+                *lines, received = (received + block).split(b"\n")
+                for text in lines:
+                    line: dict[str, Any] = json.loads(text)
+                    if "begins" in line:
+                        self.end = time.monotonic() + self._limit
+                    elif "message" not in line:
+                        return line
+                    elif on_message:
+                        on_message(line["message"], pid)
+        except OSError:  # also TimeoutError: what the process did then says _wait
+            return {}
+
+    def _wait_until(self, end: float) -> None:
+        self._socket.settimeout(max(end - time.monotonic(), 0.01))
 
 
 def _wait(process: subprocess.Popen[bytes], end: float) -> int | None:
@@ -221,6 +234,7 @@ def serve(descriptor: int, parent: int) -> None:
         multiprocessing.spawn.prepare(preparation)
         experiment, arguments = pickle.loads(work)
         _preparing = False
+        channel._send({"begins": True})
         line = {"result": experiment(channel, *arguments)}
     except BaseException:
         line = {"error": traceback.format_exc()}

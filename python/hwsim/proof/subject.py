@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import keyword
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ class Subject:
         function: A callable that another process can import, or a text: ``"MODULE:CALLABLE"``, or
             a Python expression that sees what ``setup`` defined.
         args: What it is called with.
-        setup: Python code that runs first, in the fresh process.
+        setup: Python code that runs first, in the fresh process; once for all that have the same.
         expressions: The arguments are Python expressions, which see what ``setup`` defined.
     """
 
@@ -59,8 +60,7 @@ class Subject:
 
     @functools.cached_property
     def _loaded(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        names: dict[str, Any] = {"__name__": "__hwsim_check__"}
-        exec(self.setup, names)
+        names = _defined(self.setup)
         function = self.function
         if isinstance(function, str):
             function = _found(function, names)
@@ -74,11 +74,20 @@ class Subject:
         return {name: value for name, value in vars(self).items() if name != "_loaded"}
 
 
-def _found(text: str, names: dict[str, Any]) -> Any:
+@functools.cache
+def _defined(setup: str) -> dict[str, Any]:
+    """What the code defines; run once in a process, for all that have the same."""
+    names: dict[str, Any] = {"__name__": "__hwsim_check__"}
+    exec(setup, names)
+    return names
+
+
+def _found(text: str, defined: dict[str, Any]) -> Any:
     module, colon, attributes = text.partition(":")
-    if colon and all(part.isidentifier() for part in module.split(".")):
+    names_only = all(part.isidentifier() for part in (*module.split("."), *attributes.split(".")))
+    if colon and names_only and not keyword.iskeyword(module):
         return functools.reduce(getattr, attributes.split("."), importlib.import_module(module))
-    return eval(text, names)
+    return eval(text, defined)
 
 
 def packed(subject: object) -> bytes:
