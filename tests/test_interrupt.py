@@ -292,3 +292,34 @@ def test_interrupted_operation_gives_its_slot_back() -> None:
             print("interrupted")
     """).check()
     assert output == f"{0x48575349}\ninterrupted\n"
+
+
+@pytest.mark.parametrize("first", ["hwsim", "threading, hwsim", "hwsim._native"])
+def test_ctrl_c_reaches_the_main_thread_wherever_the_first_import_was(first: str) -> None:
+    output = run_script(
+        f"""
+        import _thread
+
+        imported = _thread.allocate_lock()
+        imported.acquire()
+
+        def work():
+            import {first}
+            hwsim.open("hwsim://thread?latency=1ms")[0x40] = 1
+            imported.release()
+
+        _thread.start_new_thread(work, ())
+        imported.acquire()
+        import hwsim
+
+        device = hwsim.open("hwsim://main?latency=0s&timeout=inf")
+        for call in (lambda: device.wait_register(0x40, 1, 1), lambda: next(device.events())):
+            try:
+                print("waiting", flush=True)
+                call()
+            except KeyboardInterrupt:
+                print("interrupted")
+        """,
+        on_line=interrupt,
+    ).check()
+    assert output == "waiting\ninterrupted\n" * 2

@@ -46,7 +46,7 @@ MODULE = """
     }}
     void defer(const std::string &text) {{
       PyErr_SetString(PyExc_KeyError, text.c_str());
-      errors::defer(nullptr);
+      errors::defer(errors::take(), nullptr);
     }}
     %}}
 """

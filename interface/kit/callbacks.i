@@ -16,13 +16,14 @@
  *   callback   is called with one argument
  *   on_error   what becomes of an exception that it raises:
  *              "unraisable"   sys.unraisablehook gets it
- *              "raise"        the next call of the module raises it (errors.i)
+ *              "raise"        the next call of the module raises it, or one that waits (errors.i)
  *              a callable     is called with it
  *
  * The object is held weakly, so its life is Python's business: the garbage collector sees what it
  * and its callback refer to, and nothing is called once it is gone. A thread of the library is
  * attached to Python at its first batch, and stays so until it ends; the GIL is taken once for a
- * batch of calls, however many. As a C function and its user pointer:
+ * batch of calls, however many. In threading it has the name that the library gave it, and it is
+ * traced and profiled as a new threading.Thread is. As a C function and its user pointer:
  *
  *   static void on_sample(void *user, const sample *samples, size_t count) {
  *     size_t i = 0;
@@ -126,16 +127,60 @@ public:
   }
   void released() { last_ = std::chrono::steady_clock::now(); }
 
+  /* Makes it a thread among others in threading: with its name, once, and traced and profiled by
+   * what threading.settrace() and setprofile() say now. With the GIL. */
+  void introduce() {
+    if (!state_)
+      return; /* Python knows it */
+    if (!threading_)
+      threading_ = named();
+    if (!threading_ || !follow("_trace_hook", "settrace", &trace_) ||
+        !follow("_profile_hook", "setprofile", &profile_))
+      PyErr_WriteUnraisable(nullptr);
+  }
+
   ~attachment() {
     if (!state_ || stopped) /* at exit Python itself frees it */
       return;
     PyEval_RestoreThread(state_);
+    Py_XDECREF(trace_);
+    Py_XDECREF(profile_);
+    Py_XDECREF(threading_);
     PyGILState_Release(ensured_);
   }
 
 private:
+  /* The module threading, after it has the name that the system knows for this thread. */
+  static PyObject *named() {
+    char text[64] = "";
+    pthread_getname_np(pthread_self(), text, sizeof text);
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *name = threading ? errors::text(text) : nullptr;
+    PyObject *thread = name ? PyObject_CallMethod(threading, "current_thread", nullptr) : nullptr;
+    if (!thread || PyObject_SetAttrString(thread, "name", name))
+      Py_CLEAR(threading);
+    Py_XDECREF(thread);
+    Py_XDECREF(name);
+    return threading;
+  }
+
+  /* Read, and not asked for by threading.gettrace(), which would itself be traced. */
+  bool follow(const char *hook_name, const char *setter, PyObject **known) {
+    PyObject *hook = PyObject_GetAttrString(threading_, hook_name);
+    if (!hook || hook == (*known ? *known : Py_None)) {
+      Py_XDECREF(hook);
+      return hook;
+    }
+    Py_XSETREF(*known, hook);
+    PyObject *function = PySys_GetObject(setter); /* borrowed */
+    PyObject *result = function ? PyObject_CallOneArg(function, hook) : nullptr;
+    Py_XDECREF(result);
+    return result;
+  }
+
   PyThreadState *state_ = nullptr;
   PyGILState_STATE ensured_;
+  PyObject *threading_ = nullptr, *trace_ = nullptr, *profile_ = nullptr;
   std::chrono::steady_clock::time_point last_, busy_since_; /* last_: it gave the GIL back */
 };
 
@@ -154,11 +199,15 @@ template <class Work> static void with_gil(Work work) {
   thread_attachment.released();
 }
 
+static bool is_raise(PyObject *on_error) {
+  return PyUnicode_Check(on_error) && PyUnicode_CompareWithASCIIString(on_error, "raise") == 0;
+}
+
 /* Gives the exception that is set to whom `on_error` says. */
 static void report(PyObject *callback, PyObject *on_error) {
   bool is_text = PyUnicode_Check(on_error);
-  if (is_text && PyUnicode_CompareWithASCIIString(on_error, "raise") == 0) {
-    errors::defer(callback);
+  if (is_raise(on_error)) {
+    errors::defer(errors::take(), callback);
     return;
   }
   if (!is_text) {
@@ -253,8 +302,14 @@ public:
     if (!reference_)
       throw std::invalid_argument("not a target");
     expect_threads();
+    PyObject *on_error = PyObject_GetAttrString(object, "on_error");
+    raises_ = on_error && is_raise(on_error);
+    errors::deferring += raises_;
+    Py_XDECREF(on_error);
+    PyErr_Clear(); /* the first batch will say so */
   }
   ~target() {
+    errors::deferring -= raises_;
     with_gil([this] { Py_DECREF(reference_); });
   }
   target(const target &) = delete;
@@ -263,6 +318,7 @@ public:
   /* Calls the callback with what `next` returns: a new reference, until it returns null. */
   template <class Next> void deliver(Next next) const {
     with_gil([&] {
+      thread_attachment.introduce();
       PyObject *object = get();
       if (!object)
         return;
@@ -304,6 +360,7 @@ private:
   }
 
   PyObject *reference_;
+  bool raises_; /* when it was made */
 };
 
 #ifdef CALLBACKS_STOP
@@ -319,15 +376,8 @@ static PyObject *stop(PyObject *, PyObject *) {
 }
 
 static bool stop_at_exit() {
-  running::survive_forks();
   static PyMethodDef definition = {"stop_callbacks", stop, METH_NOARGS, nullptr};
-  PyObject *function = PyCFunction_New(&definition, nullptr);
-  PyObject *atexit = function ? PyImport_ImportModule("atexit") : nullptr;
-  PyObject *result = atexit ? PyObject_CallMethod(atexit, "register", "O", function) : nullptr;
-  Py_XDECREF(result);
-  Py_XDECREF(atexit);
-  Py_XDECREF(function);
-  return result;
+  return module::at_exit(&definition);
 }
 #endif
 

@@ -11,8 +11,8 @@
  *   anything else:            RuntimeError("Unexpected exception")
  *
  * A Python exception that comes up where nobody can receive it, such as in a callback on a native
- * thread, can be deferred: the next call of the module raises it, instead of doing anything. That
- * is any call but a destructor, which must do its work; for others say
+ * thread, can be deferred: the next call of the module raises it, instead of doing anything, or one
+ * that waits already, if the library asks while it waits whether to go on (gil.i). That is any call but a destructor, which must do its work; for others say
  *
  *   %errors_deferred(NAME)         a call of NAME may raise a deferred exception
  *   %errors_never_deferred(NAME)   it may not: what it does must not be left out, such as close()
@@ -153,21 +153,25 @@ static void set(PyObject *exception) { /* takes over the reference */
 }
 
 static std::atomic<PyObject *> deferred{nullptr};
+static std::atomic<int> deferring{0}; /* how many there are that may defer one */
 
-/* Keeps the Python error that is set for the next call. If one is waiting already, it stays the
- * one, and this is reported as unraisable. */
-static void defer(PyObject *where) {
-  PyObject *exception = take(), *none = nullptr;
+/* Keeps an exception, whose reference it takes over, for a call. If one is waiting already, it
+ * stays the one, and this is reported as unraisable. */
+static void defer(PyObject *exception, PyObject *where) {
+  PyObject *none = nullptr;
   if (deferred.compare_exchange_strong(none, exception))
     return;
   set(exception);
   PyErr_WriteUnraisable(where);
 }
 
+/* The exception that waits, or null. Needs no GIL. */
+static PyObject *claim() {
+  return deferred.load(std::memory_order_relaxed) ? deferred.exchange(nullptr) : nullptr;
+}
+
 static bool raise_deferred() {
-  if (!deferred.load(std::memory_order_relaxed))
-    return false;
-  PyObject *exception = deferred.exchange(nullptr);
+  PyObject *exception = claim();
   if (exception)
     set(exception);
   return exception;

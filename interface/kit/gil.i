@@ -51,8 +51,31 @@ enum mode { release, hold, when_blocking };         /* what is declared for a fu
 enum policy { as_declared, release_all, hold_all }; /* the override at run time */
 
 static std::atomic<int> override_policy{as_declared};
-static std::atomic<unsigned long> main_thread{0};
 static thread_local unsigned long releases = 0;
+
+/* Python runs signal handlers on its main thread only. That is the one that initialised it, or that
+ * called fork(); not always the one that threading.main_thread() names before 3.13, which is the
+ * first that has imported threading. With the GIL. */
+#if PY_VERSION_HEX < 0x030D0000
+static void remember_main_thread() {}
+static bool is_main_thread() { return _PyOS_IsMainThread(); }
+#else
+static std::atomic<unsigned long> main_thread{0};
+
+static void remember_main_thread() {
+  PyObject *threading = PyImport_ImportModule("threading");
+  PyObject *thread = threading ? PyObject_CallMethod(threading, "main_thread", nullptr) : nullptr;
+  PyObject *ident = thread ? PyObject_GetAttrString(thread, "ident") : nullptr;
+  if (ident)
+    main_thread = PyLong_AsUnsignedLong(ident);
+  Py_XDECREF(ident);
+  Py_XDECREF(thread);
+  Py_XDECREF(threading);
+  pthread_atfork(nullptr, nullptr, [] { main_thread = PyThread_get_thread_ident(); });
+}
+
+static bool is_main_thread() { return PyThread_get_thread_ident() == main_thread; }
+#endif
 
 struct interrupted {}; /* thrown when a signal handler raised: the Python error is set already */
 
@@ -61,7 +84,8 @@ struct interrupted {}; /* thrown when a signal handler raised: the Python error 
  * unwinding its stack when the interpreter is shutting down. */
 class guard {
 public:
-  explicit guard(mode declared) {
+  /* may_raise: also what a callback elsewhere has raised. */
+  guard(mode declared, bool may_raise) : may_raise_(may_raise) {
     if (declared == hold)
       return;
     int policy = override_policy.load(std::memory_order_relaxed);
@@ -91,15 +115,24 @@ public:
   /* After the call returned. */
   void finish() {
     take_back();
+    if (claimed_)
+      errors::defer(claimed_, nullptr); /* too late to end this call */
     if (raised_)
       throw interrupted{};
   }
 
   /* In a handler, after the call threw. */
-  void fail() { take_back(); }
+  void fail() {
+    take_back();
+    if (claimed_ && raised_)
+      errors::defer(claimed_, nullptr);
+    else if (claimed_)
+      errors::set(claimed_);
+  }
 
 private:
   void let_go() {
+    main_ = is_main_thread();
     state_ = PyEval_SaveThread();
     releases++;
   }
@@ -117,10 +150,12 @@ private:
     guard *self = static_cast<guard *>(user);
     self->depth_++;
     bool worth_it = expected_ns > GIL_THRESHOLD_NS && !self->raised_;
+    if (!self->state_)
+      self->main_ = is_main_thread();
     if (self->mode_ == when_blocking && !self->state_ && worth_it)
       self->let_go();
-    /* Python runs signal handlers on its main thread only. */
-    self->hooks_.poll = PyThread_get_thread_ident() == main_thread ? poll : nullptr;
+    bool claims = self->may_raise_ && errors::deferring;
+    self->hooks_.poll = self->main_ || claims ? poll : nullptr;
   }
 
   static void leave(void *user) {
@@ -133,6 +168,10 @@ private:
     guard *self = static_cast<guard *>(user);
     if (self->raised_)
       return 1; /* and the GIL is held, with the Python error set */
+    if (self->may_raise_ && !self->claimed_)
+      self->claimed_ = errors::claim();
+    if (self->claimed_ || !self->main_)
+      return self->claimed_ != nullptr;
     bool released = self->state_ != nullptr;
     self->take_back();
     self->raised_ = PyErr_CheckSignals() != 0;
@@ -147,7 +186,9 @@ private:
   int depth_ = 0; /* of waits that are part of a longer operation */
 #endif
   mode mode_ = hold;
-  bool raised_ = false;
+  bool may_raise_, main_ = false;
+  bool raised_ = false;          /* by a signal handler */
+  PyObject *claimed_ = nullptr;  /* what a callback has raised: this call raises it */
   PyThreadState *state_ = nullptr; /* not null: released */
 };
 
@@ -161,19 +202,6 @@ static std::map<std::string, mode> &declared() {
 static const char *text(mode declared) {
   static const char *const names[] = {"release", "hold", "when blocking"};
   return names[declared];
-}
-
-static void remember_main_thread() {
-  PyObject *threading = PyImport_ImportModule("threading");
-  PyObject *thread = threading ? PyObject_CallMethod(threading, "main_thread", nullptr) : nullptr;
-  PyObject *ident = thread ? PyObject_GetAttrString(thread, "ident") : nullptr;
-  if (ident)
-    main_thread = PyLong_AsUnsignedLong(ident);
-  Py_XDECREF(ident);
-  Py_XDECREF(thread);
-  Py_XDECREF(threading);
-  /* After fork() the thread that called it is the main one. */
-  pthread_atfork(nullptr, nullptr, [] { main_thread = PyThread_get_thread_ident(); });
 }
 
 } // namespace gil
@@ -190,7 +218,7 @@ static void remember_main_thread() {
   if (ERRORS_MAY_RAISE("$decl") && errors::raise_deferred())
     SWIG_fail;
   try {
-    gil::guard guard(gil::MODE);
+    gil::guard guard(gil::MODE, ERRORS_MAY_RAISE("$decl"));
     try {
       $action
     }

@@ -83,7 +83,25 @@ static PyObject *package_of(PyObject *module) {
   return found;
 }
 
+/* Has a function called when the interpreter begins to shut down. False with a Python error. */
+static bool at_exit(PyMethodDef *definition) {
+  PyObject *function = PyCFunction_New(definition, nullptr);
+  PyObject *atexit = function ? PyImport_ImportModule("atexit") : nullptr;
+  PyObject *result = atexit ? PyObject_CallMethod(atexit, "register", "O", function) : nullptr;
+  Py_XDECREF(result);
+  Py_XDECREF(atexit);
+  Py_XDECREF(function);
+  return result;
+}
+
+/* Modules are taken apart in an order that follows from who refers to them. */
+static PyObject *let_go(PyObject *, PyObject *) {
+  Py_CLEAR(package);
+  Py_RETURN_NONE;
+}
+
 static int execute(PyObject *module) {
+  static PyMethodDef exit_step = {"let_go", let_go, METH_NOARGS, nullptr};
   if (PyInterpreterState_Get() != PyInterpreterState_Main())
     return refuse(module, "works in the main interpreter alone, not in a sub-interpreter: use a "
                           "process of its own (with mod_wsgi: WSGIApplicationGroup %{GLOBAL})");
@@ -92,7 +110,7 @@ static int execute(PyObject *module) {
                           "a new process");
   if (made)
     return same_again(module);
-  if (make(module))
+  if (make(module) || !at_exit(&exit_step))
     return -1;
   made = Py_NewRef(module);
   package = package_of(module);

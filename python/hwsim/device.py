@@ -479,8 +479,8 @@ class Device(Scoped, _native.Device):
                 too, which then time out.
             on_error: What becomes of an exception that the callback raises: ``"unraisable"``:
                 :func:`sys.unraisablehook` gets it; ``"raise"``: the next call that can block, of
-                any device in any thread, raises it and does nothing else; a callable is called
-                with it. The subscription stays open.
+                any device in any thread, raises it and does nothing else, or one that waits
+                already ends with it; a callable is called with it. The subscription stays open.
 
         Returns:
             The subscription; the device keeps it alive.

@@ -76,6 +76,9 @@ static void *thread_main(void *unused) {
   (void)unused;
 #ifdef __linux__
   prctl(PR_SET_TIMERSLACK, 1UL); /* wake when it is time, not up to 50 us later */
+  prctl(PR_SET_NAME, "hwsim-events");
+#elif defined(__APPLE__)
+  pthread_setname_np("hwsim-events");
 #endif
   pthread_mutex_lock(&courier.mutex);
   while (!courier.stopping) {
