@@ -24,6 +24,11 @@
 %policy_computes(NAME)
 %enddef
 
+/* It does what it is called for, whatever a callback has raised. */
+%define %policy_in_slices(NAME)
+%gil_when_blocking(NAME)
+%enddef
+
 %define %policy_of_device(NAME, WAITS)
 %policy_##WAITS(hwsim::device::NAME)
 %enddef

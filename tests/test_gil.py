@@ -87,6 +87,7 @@ NATIVE = {
     "Device._wait_pending": when_blocking("wait_pending", lambda d: d._wait_pending(0)),
     "Device._program_firmware": when_blocking("program_firmware", LONG["program_firmware"]),
     "Device._trigger": when_blocking("trigger", lambda d: d._trigger(1)),
+    "Device.advance": when_blocking("advance", lambda d: d.advance(0)),
     "Subscription._next": Native(
         "hwsim::subscription::next", "when blocking", lambda d: d.events().read(timeout=0)
     ),
@@ -130,7 +131,6 @@ NATIVE = {
     "Subscription._status": hold("hwsim::subscription::status", lambda d: d.events().status),
     "Device.close": hold("hwsim::device::close", N.close),
     "Device.cancel": hold("hwsim::device::cancel", lambda d: d.cancel()),
-    "Device.advance": hold("hwsim::device::advance", lambda d: d.advance(0)),
     "Device.clear_faults": hold("hwsim::device::clear_faults", lambda d: d.clear_faults()),
     "Device._is_open": hold("hwsim::device::is_open", lambda d: d._is_open()),
     "Device._config": hold("hwsim::device::config", lambda d: d._config()),
@@ -164,14 +164,25 @@ NATIVE = {
     "gil_default": hold("gil_default", lambda d: _native.gil_default()),
 }
 # By the operations' table: what the policy of an operation is.
-POLICY = {"when blocking": "when blocking", "computes": "release", "copies": "release"}
+POLICY = {
+    "when blocking": "when blocking",
+    "computes": "release",
+    "copies": "release",
+    "in slices": "when blocking",
+}
 NOT_WRAPPED = {f"__{name}__" for name in ("hash", "lt", "le", "eq", "ne", "gt", "ge", "delitem")}
 WHEN_BLOCKING = [name for name, native in NATIVE.items() if native.policy == "when blocking"]
 HOLD = [name for name, native in NATIVE.items() if native.policy == "hold"]
 RELEASE = [name for name, native in NATIVE.items() if native.policy == "release"]
 # How long these take nobody knows beforehand: they release whenever they have to wait at all.
 OPEN_ENDED = {"Device._wait_register", "Device._wait_pending", "Subscription._next"}
-NOT_PENDING = {"Device._wait_pending", "Stream._read", "Subscription._next", "wait_free"}
+NOT_PENDING = {
+    "Device._wait_pending",
+    "Device.advance",
+    "Stream._read",
+    "Subscription._next",
+    "wait_free",
+}
 
 
 def releases_of(call: Call, device: hwsim.Device) -> int:

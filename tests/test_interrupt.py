@@ -323,3 +323,35 @@ def test_ctrl_c_reaches_the_main_thread_wherever_the_first_import_was(first: str
         on_line=interrupt,
     ).check()
     assert output == "waiting\ninterrupted\n" * 2
+
+
+# Work of hours, had nobody interrupted it: comparators look at every sample of a noisy signal.
+WORK = """
+    import sys
+    import hwsim
+
+    device = hwsim.open(f"hwsim://work?clock={sys.argv[1]}&rate=1MHz&latency=0s")
+    device.set_signal(0, "dc", noise=1)
+    device.set_threshold(0, 3.4635)
+    events = device.events(kinds=["threshold"])
+    calls = {
+        "manual": lambda: device.advance(1e6),
+        "virtual": lambda: device.wait_register(0x40, 1, 1, timeout=1e6),
+    }
+    before = hwsim.gil.releases()
+    while True:
+        try:
+            print("waiting", flush=True)
+            calls[sys.argv[1]]()
+        except KeyboardInterrupt:
+            if hwsim.gil.releases() > before:
+                break
+    assert 0 < device.now < 1e6
+    print("works", hwsim.gil.releases() - before)
+"""
+
+
+@pytest.mark.parametrize("clock", ["manual", "virtual"])
+def test_ctrl_c_ends_the_settling_of_a_long_time(clock: str) -> None:
+    output = run_script(WORK, clock, on_line=interrupt).check()
+    assert output.splitlines()[-1] == "works 1"

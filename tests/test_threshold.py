@@ -14,6 +14,7 @@ from events import MANUAL, sequences, there, values
 from examples import examples
 from hwsim import Event
 from hwsim.errors import StateError
+from hwsim.signals import Waveform
 
 
 def crossings(codes: list[float], level: float, hysteresis: float) -> list[tuple[int, float]]:
@@ -53,6 +54,76 @@ def test_threshold_finds_every_crossing(
         )
         assert sequences(found) == list(range(len(found)))
         assert {e.channel for e in found} <= {1}
+
+
+@given(
+    waveform=st.sampled_from(["dc", "sine", "square", "triangle"]),
+    amplitude=st.floats(-20, 20),
+    offset=st.floats(-10, 10),
+    frequency=st.one_of(st.sampled_from([0.0, 125.0, 250.0, 500.0]), st.floats(0.01, 500)),
+    phase=st.one_of(st.just(0.25), st.floats(-1, 1)),
+    noise=st.sampled_from([0.0, 0.0, 0.01]),
+    gain_error=st.floats(-0.5, 0.5),
+    inl=st.floats(-1000, 1000),
+    level=st.floats(-11, 11),
+    hysteresis=st.sampled_from([0.0, 0.001, 0.5]),
+    steps=st.lists(st.integers(1, 900), max_size=4),
+)
+@examples
+def test_crossings_of_a_generated_signal_are_those_of_its_samples(
+    waveform: Waveform,
+    amplitude: float,
+    offset: float,
+    frequency: float,
+    phase: float,
+    noise: float,
+    gain_error: float,
+    inl: float,
+    level: float,
+    hysteresis: float,
+    steps: list[int],
+    open_device: OpenDevice,
+) -> None:
+    """They are computed, not looked for, and still the same."""
+    with open_device(MANUAL + "&rate=1kHz&range=10V") as device:
+        events = device.events(kinds=["threshold"], queue=10**4)
+        device.set_signal(
+            0,
+            waveform,
+            amplitude=amplitude,
+            offset=offset,
+            frequency=frequency,
+            phase=phase,
+            noise=noise,
+            gain_error=gain_error,
+            inl=inl,
+        )
+        device.set_threshold(0, level, hysteresis=hysteresis)
+        stream = device.stream(1000, dtype="float64")
+        found: list[Event] = []
+        for step in [*steps, 1000]:
+            device.advance(step / 1000)
+            found += there(events)
+        volts = stream.read(sum(steps) + 1000).data[:, 0].tolist()
+        assert [(round(e.time_s * 1000) - 1, e.value) for e in found] == crossings(
+            volts, level, hysteresis
+        )
+
+
+def test_crossings_of_years_are_computed(open_device: OpenDevice) -> None:
+    """Nothing looks at all these samples: it would take days."""
+    device = open_device("latency=0s&clock=manual&rate=1MHz")
+    device.set_signal(0, "sine", frequency=1e-8, noise=0)
+    device.set_threshold(0, 0.5)
+    for channel, source in enumerate(("sine", "triangle", "square"), 1):  # never
+        device.set_signal(channel, source, noise=1e-3)
+        device.set_threshold(channel, 1.004)
+    events = device.events(kinds=["threshold"])
+    device.advance(9e9)
+    found = there(events)
+    assert {e.channel for e in found} == {0}
+    assert [e.value >= 0.5 for e in found] == [n % 2 == 0 for n in range(180)]
+    assert found[0].time_s == pytest.approx(1e8 / 12, abs=2000)
 
 
 def test_hysteresis_keeps_noise_away(open_device: OpenDevice) -> None:

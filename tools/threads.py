@@ -18,6 +18,11 @@ GROUPS = {
     ),
     "computes": ("yes, it computes", "released", "the same"),
     "copies": ("no", "released", ""),
+    "in_slices": (
+        "while there is much to settle",
+        "released after 2 ms",
+        "`Device.cancel()`, `close()`, Ctrl-C",
+    ),
     "never": ("no", "held", ""),
 }
 # Where a call has another name in Python, or several. None: there is none in Python.

@@ -58,5 +58,5 @@ OVERRUNS: tuple[Overrun, ...] = get_args(Overrun)
 Format = Literal["int16", "float32", "float64"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-Waits = Literal["never", "when blocking", "computes", "copies"]
+Waits = Literal["never", "when blocking", "computes", "copies", "in slices"]
 WAITS: tuple[Waits, ...] = get_args(Waits)

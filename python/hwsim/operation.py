@@ -15,7 +15,8 @@ class Operation(NamedTuple):
         noun: Whose it is: ``"device"``, ``"stream"``, ``"subscription"`` or ``"library"``.
         name: As in errors, such as ``"read_register"``.
         waits: ``"never"``; ``"when blocking"``: for the bus, or for something to happen;
-            ``"computes"`` for seconds; ``"copies"`` as long as its data need.
+            ``"computes"`` for seconds; ``"copies"`` as long as its data need; ``"in slices"`` as
+            long as what happens meanwhile needs.
         bytes: On the bus; of one register where there are several; 0: it does not use the bus.
         causes: The kinds of event that it may cause by itself.
         summary: What it does, in a line.

@@ -190,6 +190,30 @@ static void no_thread_schedule_changes_how_many_are_hit(void) {
   hwsim_device_free(self.device);
 }
 
+/* What cannot hit yet, or not any more, costs an operation nothing: this would take minutes. */
+static void each_of_many_operations_has_a_fault_of_its_own(void) {
+  enum { MANY = 100000 };
+  hwsim_device *device = open_device("hwsim://d?latency=0s&clock=virtual");
+  hwsim_fault fault;
+  uint32_t value;
+  CHECK_OK(hwsim_fault_init(HWSIM_FAULT_CRC, &fault));
+  for (fault.at = 2 * MANY; fault.at; fault.at -= 2)
+    inject(device, fault);
+  CHECK_OK(hwsim_fault_init(HWSIM_FAULT_STUCK, &fault));
+  fault.count = 1;
+  fault.value = 7;
+  for (fault.at = 1; fault.at < 2 * MANY; fault.at += 2)
+    inject(device, fault);
+  for (int i = 0; i < MANY; i++) {
+    CHECK_OK(hwsim_register_read(device, HWSIM_REGISTER_SCRATCH0, NULL, &value));
+    CHECK_EQUAL(value, 7);
+    CHECK_FAILS(hwsim_register_read(device, HWSIM_REGISTER_SCRATCH0, NULL, &value), HWSIM_ECRC);
+  }
+  CHECK_OK(hwsim_register_read(device, HWSIM_REGISTER_SCRATCH0, NULL, &value));
+  CHECK_EQUAL(value, 0);
+  hwsim_device_free(device);
+}
+
 static void clear_disarms_every_fault(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&fault=bus~1&fault=stuck:0x40/1=1");
   CHECK_FAILS(read_once(device), HWSIM_EBUS);
@@ -296,6 +320,7 @@ static const test tests[] = {
     TEST(the_seed_makes_the_hits),
     TEST(faults_draw_independently),
     TEST(no_thread_schedule_changes_how_many_are_hit),
+    TEST(each_of_many_operations_has_a_fault_of_its_own),
     TEST(clear_disarms_every_fault),
     TEST(a_wrong_field_is_named),
     TEST(spikes_add_up),

@@ -140,7 +140,8 @@ typedef enum hwsim_waits {
   HWSIM_WAITS_never = 0,
   HWSIM_WAITS_when_blocking = 1,
   HWSIM_WAITS_computes = 2,
-  HWSIM_WAITS_copies = 3
+  HWSIM_WAITS_copies = 3,
+  HWSIM_WAITS_in_slices = 4
 } hwsim_waits;
 
 /* A row of HWSIM_OPERATIONS in operations.h. */
@@ -154,7 +155,7 @@ typedef struct hwsim_operation {
 
 /* *count_out rows of static data. */
 HWSIM_API const hwsim_operation *hwsim_operations(size_t *count_out);
-/* "never", "when blocking", "computes", "copies"; NULL for an unknown value. */
+/* "never", "when blocking", "computes", "copies", "in slices"; NULL for an unknown value. */
 HWSIM_API const char *hwsim_waits_name(hwsim_waits waits);
 
 /* ------------------------------------------------------------------------------------ device -- */
@@ -260,8 +261,11 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_list(size_t *count_out,
 
 /* Device time since open; it stops at close. Errors: EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_now(hwsim_device *device, int64_t *now_ns_out);
-/* Moves a manual clock on; what is due by then takes effect, in order. Errors: ESTATE (another
- * clock), EINVALID (negative, or past INT64_MAX), ECLOSED, EFORKED. */
+/* Moves a manual clock on; what is due by then takes effect, in order. If that is so much that it
+ * takes more than 2 ms, it is done in slices, between which others have their turn: the clock stands
+ * at intermediate times then, and when the call is ended early, where it came to.
+ * Errors: ESTATE (another clock), EINVALID (negative, or past INT64_MAX - 1), ECANCELLED
+ * (hwsim_device_cancel(), or an interruption), ECLOSED, EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, int64_t step_ns);
 
 /* --------------------------------------------------------------------------------- registers -- */

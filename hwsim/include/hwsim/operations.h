@@ -8,6 +8,8 @@
  *          when_blocking   for the bus, or for something to happen; takes hwsim_call
  *          computes        for seconds, without the bus; takes hwsim_call
  *          copies          as long as its data need; cannot be stopped
+ *          in_slices       as long as what happens meanwhile needs; others have their turn, and
+ *                          hwsim_device_cancel(), a close or an interruption ends it
  * bytes    on the bus; of one register where there are several; 0: does not use the bus
  * causes   the kind of event that it may cause by itself (HWSIM_EVENTS), or NOTHING
  * summary  one line for the documentation
@@ -28,7 +30,7 @@
   X(device, pending, never, 0, NOTHING, "How many operations wait now")                            \
   X(device, wait_pending, when_blocking, 0, NOTHING, "Waits until so many operations wait")        \
   X(device, now, never, 0, NOTHING, "The device's time since it was opened")                       \
-  X(device, advance, never, 0, NOTHING, "Moves a manual clock on")                                 \
+  X(device, advance, in_slices, 0, NOTHING, "Moves a manual clock on")                                 \
   X(device, read_register, when_blocking, 4, NOTHING, "Reads a register")                          \
   X(device, write_register, when_blocking, 4, REGISTER, "Writes a register")                       \
   X(device, read_block, when_blocking, 4, NOTHING, "Reads consecutive registers, atomically")      \

@@ -14,6 +14,7 @@ typedef struct signal_source {
   atomic_int references;
   hwsim_signal config;
   float *table;
+  float table_lowest, table_highest;
   int16_t *table_codes; /* the table as measured, where no noise makes each round different */
   size_t table_length;
 } signal_source;

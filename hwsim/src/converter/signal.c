@@ -49,8 +49,12 @@ static bool copy_table(signal_source *source, const double *table_v, size_t leng
   source->table = malloc(length * sizeof *source->table);
   if (!source->table)
     return false;
-  for (size_t i = 0; i < length; i++)
-    source->table[i] = (float)table_v[i];
+  source->table_lowest = source->table_highest = (float)table_v[0];
+  for (size_t i = 0; i < length; i++) {
+    float volts = source->table[i] = (float)table_v[i];
+    source->table_lowest = volts < source->table_lowest ? volts : source->table_lowest;
+    source->table_highest = volts > source->table_highest ? volts : source->table_highest;
+  }
   source->table_length = length;
   if (source->config.noise_v > 0)
     return true;

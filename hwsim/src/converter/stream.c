@@ -291,6 +291,8 @@ static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
   uint64_t left = stream->end > stream->position ? stream->end - stream->position : 0;
   uint64_t wanted = self->count < left ? self->count : left;
   int64_t due_ns = time_of(stream, stream->position + wanted);
+  if (due_ns == FOREVER)
+    return HWSIM_ETIMEOUT; /* nobody lives to see it */
   due_ns = due_ns > earliest_ns ? due_ns : earliest_ns;
   if (at_ns < due_ns) {
     base->wake_ns = due_ns;
@@ -349,8 +351,8 @@ static hwsim_error resolve_timeout(const read_op *self, hwsim_call *call) {
        other = topic_next(&stream->readers, other))
     last += ((const read_op *)other)->count;
   int64_t due_ns = time_of(stream, last);
-  call->timeout_ns =
-      add_saturated(bus_default_timeout(device), due_ns > now_ns ? due_ns - now_ns : 0);
+  int64_t rest_ns = due_ns > now_ns ? earlier(due_ns, END_NS) - now_ns : 0;
+  call->timeout_ns = time_after(bus_default_timeout(device), rest_ns);
   timeline_unlock(device);
   return HWSIM_OK;
 }
@@ -376,6 +378,8 @@ hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t 
     error = call_run(stream->device, &self.base, &options);
   if (error) {
     look(&self);
+    if (error == HWSIM_ETIMEOUT && options.timeout_ns == HWSIM_TIMEOUT_NEVER)
+      error_set(error, name, operation, "the device's clock ends before the last sample comes");
     if (self.block.lost)
       error_set(error, name, operation,
                 "%llu samples were lost: they were not read in time; read more often, or use a "

@@ -1,10 +1,12 @@
 /* Thresholds: a comparator for each channel. Its crossings follow from the samples, which follow
- * from the time, so the next one can be found before it happens. */
+ * from the time, so the next one can be found before it happens. Where it can be is computed; only
+ * there it is looked for. */
 #include "converter/threshold.h"
 
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/rate.h"
+#include "converter/reach.h"
 #include "converter/signal.h"
 #include "events/subscription.h"
 #include "timeline/bus.h"
@@ -13,6 +15,7 @@
 
 enum {
   LOOK_AHEAD = 1 << 16, /* samples that are searched at once, in a moment */
+  SHORTEST_PIECE = 16,
   PIECE = 2048
 };
 
@@ -20,7 +23,10 @@ typedef struct comparator {
   bool enabled;
   double level_v, hysteresis_v;
   int64_t base_ns;  /* when the signal began */
-  uint64_t n;       /* the next sample to look at; may be in the future */
+  uint64_t n;       /* the next sample to look at; may be in the future, or NO_SAMPLE */
+  uint64_t since;   /* where the search began that has not found a crossing */
+  bool reaches;     /* `rise` and `fall` are those of the present signal */
+  reach rise, fall; /* where the output may go high, and low */
   bool known;       /* a sample has been looked at, and `high` says something */
   int64_t known_ns; /* when that sample comes, or came */
   bool high;        /* its output */
@@ -50,6 +56,20 @@ static uint64_t samples_by(const hwsim_device *device, const comparator *self, i
   return rate_count(rate_uhz(device), at_ns - self->base_ns);
 }
 
+/* The next sample that is worth a look. */
+static uint64_t next_candidate(comparator *self, const signal_plan *plan) {
+  if (!self->known)
+    return self->n;
+  if (!self->reaches) {
+    self->rise = reach_of(plan, self->level_v, true);
+    self->fall = reach_of(plan, self->level_v - self->hysteresis_v, false);
+    self->reaches = true;
+  }
+  if (self->n - self->since >= signal_period(plan, self->since))
+    return NO_SAMPLE;
+  return reach_next(self->high ? &self->fall : &self->rise, plan, self->n);
+}
+
 /* Looks at the samples before `end`, until one makes the output change. Samples are a function of
  * their number, so it may look into the future. */
 static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
@@ -57,8 +77,12 @@ static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
   signal_plan plan = converters_plan(device, channel, device->config.sample_rate_hz);
   double volts_per_code = signal_volts_per_code(plan.source);
   int16_t codes[PIECE];
-  while (!self->found && self->n < end) {
-    size_t count = end - self->n < PIECE ? (size_t)(end - self->n) : PIECE;
+  size_t piece = SHORTEST_PIECE;
+  while (!self->found && (self->n = next_candidate(self, &plan)) < end) {
+    uint64_t change = signal_next_change(&plan, self->n);
+    bool is_slow = change - self->n > SHORTEST_PIECE;
+    size_t count = is_slow ? 1 : end - self->n < piece ? (size_t)(end - self->n) : piece;
+    piece = piece < PIECE ? 2 * piece : PIECE;
     signal_codes(&plan, self->n, count, codes);
     for (size_t i = 0; i < count && !self->found; i++, self->n++) {
       double volts = codes[i] * volts_per_code;
@@ -71,6 +95,8 @@ static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
       self->found = high != self->high;
       self->found_v = volts;
     }
+    if (is_slow && !self->found) /* those until then read the same */
+      self->n = change;
   }
 }
 
@@ -111,6 +137,7 @@ static void cross(hwsim_device *device, int64_t now_ns) {
   comparator *crossed = comparator_of(device, first.channel);
   crossed->high = !crossed->high;
   crossed->found = false;
+  crossed->since = crossed->n;
   observers_tell(device, &first);
 }
 
@@ -122,15 +149,15 @@ static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t un
 
 /* Forgets what it knows of samples that will not come, because from now on they are others. */
 static void rewind_to(const hwsim_device *device, comparator *self, int64_t now_ns) {
-  self->n = samples_by(device, self, now_ns);
+  self->n = self->since = samples_by(device, self, now_ns);
   self->known &= self->known_ns <= now_ns;
-  self->found = false;
+  self->found = self->reaches = false;
 }
 
 static void restart(comparator *self, int64_t now_ns) {
   self->base_ns = now_ns;
-  self->n = 0;
-  self->known = self->found = false;
+  self->n = self->since = 0;
+  self->known = self->found = self->reaches = false;
 }
 
 /* The first subscriber has come: what happened before is of no interest. */
@@ -156,7 +183,7 @@ static void signal_changed(hwsim_device *device, uint32_t channel, bool from_fir
   rewind_to(device, self, now_ns);
   if (from_first_sample) {
     self->base_ns = now_ns;
-    self->n = 0;
+    self->n = self->since = 0;
   }
   look_ahead(device, now_ns);
   subscribers_reschedule(device);

@@ -1,10 +1,13 @@
 /* Faults: what fails, and when. A fault is a function of the operation's number alone, so nothing
- * has to be counted down and no thread schedule can change who is hit. */
+ * has to be counted down and no thread schedule can change who is hit. One that cannot hit yet
+ * costs nothing. */
 #include "parts/faults.h"
 
 #include "base/array.h"
 #include "base/error.h"
 #include "base/handle.h"
+#include "base/heap.h"
+#include "base/list.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "events/occurrence.h"
@@ -16,13 +19,17 @@
 #include <string.h>
 
 typedef struct fault_entry {
+  heap_node node; /* while it cannot hit yet; by the first operation that it can hit */
   struct fault_entry *next;
   hwsim_fault fault;
   uint64_t serial; /* its stream of random numbers */
 } fault_entry;
 
 struct faults {
-  fault_entry *first;
+  heap later;
+  fault_entry *striking; /* operations; in the order of injection, as are */
+  fault_entry *sticking; /* to registers */
+  size_t count;          /* of all of them */
   uint64_t injected;
 };
 
@@ -122,10 +129,9 @@ static bool is_over(const fault_entry *entry, uint64_t number) {
 
 static uint32_t stick(const hwsim_device *device, uint64_t number, uint32_t address,
                       uint32_t value) {
-  for (const fault_entry *entry = device->faults->first; entry; entry = entry->next) {
+  for (const fault_entry *entry = device->faults->sticking; entry; entry = entry->next) {
     const hwsim_fault *fault = &entry->fault;
-    if (fault->kind == HWSIM_FAULT_STUCK && fault->address == address &&
-        hits(device, entry, number))
+    if (fault->address == address && hits(device, entry, number))
       value = (value & ~fault->mask) | fault->value;
   }
   return value;
@@ -137,12 +143,43 @@ static void set_armed(hwsim_device *device, bool armed) {
   registers_set_lens(device, armed ? stick : NULL);
 }
 
-static void drop(hwsim_device *device, fault_entry **link) {
-  fault_entry *entry = *link;
-  *link = entry->next;
+static fault_entry *from_heap(heap_node *node) { return ELEMENT(node, fault_entry, node); }
+
+/* Those that can hit from operation `number` on take their places in the lists: in one pass through
+ * each, for they come sorted. */
+static void wake(faults *self, uint64_t number) {
+  heap woken = {NULL}; /* by the order of injection */
+  for (heap_node *first; (first = self->later.root) && (uint64_t)first->time_ns <= number;) {
+    heap_remove(&self->later, first);
+    first->time_ns = 0;
+    heap_put(&woken, first);
+  }
+  fault_entry **links[] = {&self->striking, &self->sticking};
+  for (heap_node *first; (first = woken.root);) {
+    fault_entry *entry = from_heap(first), ***link = &links[entry->fault.kind == HWSIM_FAULT_STUCK];
+    heap_remove(&woken, first);
+    while (**link && (**link)->serial < entry->serial)
+      *link = &(**link)->next;
+    entry->next = **link;
+    **link = entry;
+  }
+}
+
+static void drop(hwsim_device *device, fault_entry *entry) {
   free(entry);
-  if (!device->faults->first)
+  if (!--device->faults->count)
     set_armed(device, false);
+}
+
+static void drop_over(hwsim_device *device, fault_entry **link, uint64_t number) {
+  for (fault_entry *entry; (entry = *link);) {
+    if (is_over(entry, number)) {
+      *link = entry->next;
+      drop(device, entry);
+    } else {
+      link = &entry->next;
+    }
+  }
 }
 
 /* It hits the operation. Of the kinds that make it fail, only the first one does. */
@@ -168,16 +205,15 @@ static void strike(fate *self, const hwsim_fault *fault) {
 }
 
 void faults_decide(hwsim_device *device, op *self) {
-  for (fault_entry **link = &device->faults->first, *entry; (entry = *link);) {
-    hwsim_fault_kind kind = entry->fault.kind;
-    if (kind != HWSIM_FAULT_STUCK && is_over(entry, self->number)) {
-      drop(device, link); /* stuck bits may still concern a waiting operation */
+  faults *all = device->faults;
+  wake(all, self->number);
+  drop_over(device, &all->striking, self->number);
+  if (!bus_pending(device)) /* stuck bits may concern an operation that has waited since */
+    drop_over(device, &all->sticking, self->number);
+  for (const fault_entry *entry = all->striking; entry; entry = entry->next) {
+    if (!hits(device, entry, self->number))
       continue;
-    }
-    link = &entry->next;
-    if (kind == HWSIM_FAULT_STUCK || !hits(device, entry, self->number))
-      continue;
-    if (kind == HWSIM_FAULT_RECONNECT)
+    if (entry->fault.kind == HWSIM_FAULT_RECONNECT)
       self->fate.reconnects = true;
     else
       strike(&self->fate, &entry->fault);
@@ -198,21 +234,27 @@ hwsim_error faults_add(hwsim_device *device, const hwsim_fault *fault) {
   fault_entry *entry = malloc(sizeof *entry);
   if (!entry)
     return error_no_memory(device->config.name, OPERATION(device, inject)->name);
-  *entry = (fault_entry){.fault = *fault, .serial = device->faults->injected++};
+  faults *self = device->faults;
+  *entry = (fault_entry){.fault = *fault, .serial = self->injected++};
   if (!fault->at)
     entry->fault.at = bus_transactions(device) + 1;
-  fault_entry **link = &device->faults->first;
-  if (!*link)
+  entry->node.time_ns = entry->fault.at < INT64_MAX ? (int64_t)entry->fault.at : INT64_MAX;
+  entry->node.order = entry->serial;
+  heap_put(&self->later, &entry->node);
+  if (!self->count++)
     set_armed(device, true);
-  while (*link)
-    link = &(*link)->next;
-  *link = entry;
   return HWSIM_OK;
 }
 
 void faults_clear(hwsim_device *device) {
-  while (device->faults->first)
-    drop(device, &device->faults->first);
+  faults *self = device->faults;
+  wake(self, UINT64_MAX);
+  fault_entry **lists[] = {&self->striking, &self->sticking};
+  for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
+    for (fault_entry *entry; (entry = *lists[i]);) {
+      *lists[i] = entry->next;
+      drop(device, entry);
+    }
 }
 
 hwsim_error hwsim_fault_inject(hwsim_device *device, const hwsim_fault *fault) {

@@ -84,7 +84,7 @@ static void start_first(hwsim_device *device, int64_t free_ns) {
     return;
   int64_t expected_ns = first->done_ns;
   first->start_ns = free_ns;
-  first->done_ns = add_saturated(free_ns, first->cost_ns);
+  first->done_ns = time_after(free_ns, first->cost_ns);
   schedule(device, first);
   if (first->done_ns != expected_ns)
     tell_moved(first);
@@ -252,7 +252,7 @@ static void put_on_bus(hwsim_device *device, op *self, int64_t now_ns) {
                       ? FOREVER
                       : add_saturated(self->fate.delay_ns, cost(&device->config, self));
   self->start_ns = last ? last->done_ns : now_ns;
-  self->done_ns = add_saturated(self->start_ns, self->cost_ns);
+  self->done_ns = time_after(self->start_ns, self->cost_ns);
   self->state = OP_ON_BUS;
   list_append(&line->queue, &self->on_list);
   schedule(device, self);
@@ -315,7 +315,7 @@ hwsim_error bus_submit(hwsim_device *device, op *self, int64_t timeout_ns) {
   self->stalled = false;
   if (!kind->observer && (self->result = decide(device, self, now_ns)))
     return self->result;
-  self->deadline_ns = add_saturated(now_ns, timeout_ns);
+  self->deadline_ns = time_after(now_ns, timeout_ns);
   if (!kind->observer) {
     line->pending++;
     topic_touch(device, &line->on_pending);
@@ -335,7 +335,7 @@ static int64_t exact_done_ns(const bus *line, const op *self) {
   int64_t done_ns = each->done_ns;
   while (each != self) {
     each = from_list(each->on_list.next);
-    done_ns = add_saturated(done_ns, each->cost_ns);
+    done_ns = time_after(done_ns, each->cost_ns);
   }
   return done_ns;
 }

@@ -16,7 +16,9 @@ int64_t clock_read(const clock_state *self) {
   if (self->stopped || !follows_real_time(self))
     return self->time_ns;
   int64_t elapsed_ns = monotonic_ns() - self->epoch_ns;
-  return self->kind == HWSIM_CLOCK_REAL ? elapsed_ns : multiply_saturated(elapsed_ns, self->scale);
+  return self->kind == HWSIM_CLOCK_REAL
+             ? elapsed_ns
+             : earlier(multiply_saturated(elapsed_ns, self->scale), END_NS);
 }
 
 void clock_stop(clock_state *self) {

@@ -21,7 +21,7 @@ const hwsim_operation *hwsim_operations(size_t *count_out) {
 }
 
 const char *hwsim_waits_name(hwsim_waits waits) {
-  static const char *const names[] = {"never", "when blocking", "computes", "copies"};
+  static const char *const names[] = {"never", "when blocking", "computes", "copies", "in slices"};
   return (unsigned)waits < ARRAY_LENGTH(names) ? names[waits] : NULL;
 }
 

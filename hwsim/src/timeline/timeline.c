@@ -89,28 +89,6 @@ hwsim_error hwsim_clock_now(hwsim_device *device, int64_t *now_ns_out) {
   return HWSIM_OK;
 }
 
-hwsim_error hwsim_clock_advance(hwsim_device *device, int64_t step_ns) {
-  const hwsim_operation *operation = OPERATION(device, advance);
-  hwsim_error error = timeline_lock(device, operation);
-  if (error)
-    return error;
-  clock_state *clock = &device->timeline->clock;
-  int64_t longest_ns = INT64_MAX - 1 - clock->time_ns;
-  if (clock->kind != HWSIM_CLOCK_MANUAL) {
-    error = error_set(HWSIM_ESTATE, device->config.name, operation->name,
-                      "only a manual clock can be advanced; open the device with clock=manual");
-  } else if (step_ns < 0 || step_ns > longest_ns) {
-    error = error_set(HWSIM_EINVALID, device->config.name, operation->name,
-                      "the step must be from 0 to %lld ns, got %lld ns", (long long)longest_ns,
-                      (long long)step_ns);
-  } else {
-    clock->time_ns += step_ns;
-    timeline_settle(device, clock->time_ns);
-  }
-  timeline_unlock(device);
-  return error;
-}
-
 void timeline_schedule(hwsim_device *device, source *self, source_rank rank, int64_t at_ns) {
   timeline *line = device->timeline;
   if (heap_holds(&self->node)) {
@@ -141,9 +119,12 @@ static void run_errands(hwsim_device *device, int64_t at_ns) {
   }
 }
 
-void timeline_settle(hwsim_device *device, int64_t now_ns) {
+/* Lets what is due take effect, in order; in slices: for about one, unless it is done earlier.
+ * Returns the time that it came to. */
+static int64_t settle(hwsim_device *device, int64_t now_ns, bool in_slices) {
   timeline *self = device->timeline;
-  for (;;) {
+  int64_t slice_end_ns = 0, reached_ns = 0;
+  for (bool first_step = true;; first_step = false) {
     heap_node *first = self->sources.root;
     bool due = first && first->time_ns <= now_ns;
     bool is_op = !due || first->order >> 56 >= RANK_DONE;
@@ -152,8 +133,10 @@ void timeline_settle(hwsim_device *device, int64_t now_ns) {
       continue;
     }
     if (!due)
-      return;
-    int64_t at_ns = first->time_ns;
+      return now_ns;
+    if (in_slices && !first_step && slice_is_over(&slice_end_ns))
+      return first->time_ns > reached_ns ? first->time_ns : reached_ns;
+    int64_t at_ns = reached_ns = first->time_ns;
     heap_remove(&self->sources, first);
     const heap_node *next = self->sources.root;
     source *acting = ELEMENT(first, source, node);
@@ -163,12 +146,18 @@ void timeline_settle(hwsim_device *device, int64_t now_ns) {
   }
 }
 
-bool timeline_jump(hwsim_device *device, int64_t to_ns) {
+void timeline_settle(hwsim_device *device, int64_t now_ns) { settle(device, now_ns, false); }
+
+void timeline_move(hwsim_device *device, int64_t to_ns) {
   clock_state *clock = &device->timeline->clock;
-  if (clock->kind != HWSIM_CLOCK_VIRTUAL || to_ns == FOREVER)
-    return false;
   if (clock->time_ns < to_ns)
     clock->time_ns = to_ns;
-  timeline_settle(device, clock->time_ns);
+  clock->time_ns = settle(device, clock->time_ns, true);
+}
+
+bool timeline_jump(hwsim_device *device, int64_t to_ns) {
+  if (device->config.clock != HWSIM_CLOCK_VIRTUAL || to_ns == FOREVER)
+    return false;
+  timeline_move(device, to_ns);
   return true;
 }

@@ -43,8 +43,10 @@ bool timeline_is_closed(const hwsim_device *device);
 void timeline_settle(hwsim_device *device, int64_t now_ns);
 /* Settles until now, which it returns. */
 int64_t timeline_update(hwsim_device *device);
-/* Moves a virtual clock to a time, unless it is past that, and settles. False: another clock, or
- * the time is FOREVER. */
+/* Moves a clock that does not run by itself towards a time, unless it is past that: as far as what
+ * happens on the way can be settled in a slice. */
+void timeline_move(hwsim_device *device, int64_t to_ns);
+/* Moves a virtual clock. False: another clock, or the time is FOREVER. */
 bool timeline_jump(hwsim_device *device, int64_t to_ns);
 
 /* The source acts next at this time, or FOREVER. Of sources of one rank with the same time the one

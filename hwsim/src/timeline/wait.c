@@ -9,11 +9,13 @@
 #include "timeline/bus.h"
 #include "timeline/hooks.h"
 
+#include <sched.h>
+
 /* Below this a condition variable costs more than it waits (timer slack is 50 us on Linux), and the
  * thread spins instead. */
 #define SPIN_NS 60000
-/* Of a virtual clock, before a thread is taken to wait: an event may come after many, or never. */
-#define JUMPS 1000
+/* How long those that want the mutex have to wake up. */
+#define GIVE_WAY_NS 50000
 
 typedef struct waiter {
   pthread_cond_t condition;
@@ -46,6 +48,13 @@ void wait_on_condition(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_
   struct timespec time = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
   pthread_cond_timedwait(condition, mutex, &time);
 #endif
+}
+
+void wait_give_way(pthread_mutex_t *mutex) {
+  pthread_mutex_unlock(mutex);
+  for (int64_t until_ns = monotonic_ns() + GIVE_WAY_NS; monotonic_ns() < until_ns;)
+    sched_yield();
+  pthread_mutex_lock(mutex);
 }
 
 /* The operation has ended, or its next event comes at another time. */
@@ -96,15 +105,23 @@ static hwsim_error poll_interrupt(hwsim_device *device, op *self, const hwsim_ho
   return HWSIM_OK;
 }
 
+/* Of a virtual clock: jumps for a slice. True: there is more to do. */
+static bool jump_for_a_while(hwsim_device *device, const op *self) {
+  int64_t slice_end_ns = 0;
+  while (op_is_pending(self) && bus_jump(device, self))
+    if (op_is_pending(self) && slice_is_over(&slice_end_ns))
+      return true;
+  return false;
+}
+
 static hwsim_error wait_for_end(hwsim_device *device, op *self, waiter *own,
                                 const hwsim_hooks *hooks) {
   pthread_mutex_t *mutex = timeline_mutex(device);
   int64_t poll_at = hooks && hooks->poll ? monotonic_ns() + POLL_NS : FOREVER;
   while (op_is_pending(self)) {
-    if (bus_jump(device, self)) { /* once more, and it may be for ever: let others in */
-      pthread_mutex_unlock(mutex);
-      pthread_mutex_lock(mutex);
-    } else {
+    if (jump_for_a_while(device, self)) { /* and it may be for ever */
+      wait_give_way(mutex);
+    } else if (op_is_pending(self)) {
       int64_t until = timeline_to_monotonic(device, bus_next_ns(device, self));
       wait_until(mutex, own, earlier(until, poll_at));
     }
@@ -128,8 +145,7 @@ static int64_t expected_ns(const hwsim_device *device, const op *self) {
 }
 
 hwsim_error wait_for(hwsim_device *device, op *self, const hwsim_hooks **entered_out) {
-  for (int i = 0; i < JUMPS && op_is_pending(self) && bus_jump(device, self); i++)
-    ;
+  jump_for_a_while(device, self);
   if (!op_is_pending(self))
     return HWSIM_OK;
 

@@ -12,6 +12,9 @@
 hwsim_error wait_for(hwsim_device *device, op *self, const hwsim_hooks **entered_out);
 
 void wait_init_condition(pthread_cond_t *condition);
+/* Lets others have the mutex for a moment: whoever only unlocks it is mostly the next to lock it.
+ */
+void wait_give_way(pthread_mutex_t *mutex);
 /* As pthread_cond_timedwait, until a monotonic time or FOREVER. */
 void wait_on_condition(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns);
 

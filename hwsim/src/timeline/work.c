@@ -28,7 +28,7 @@ hwsim_error work_begin(work *self, hwsim_device *device, const hwsim_operation *
   if (error)
     return error;
   if (timeout_ns != HWSIM_TIMEOUT_DEFAULT)
-    self->deadline_ns = add_saturated(timeline_now(device), timeout_ns);
+    self->deadline_ns = time_after(timeline_now(device), timeout_ns);
   self->device_cancels = bus_cancels(device);
   timeline_unlock(device);
   self->entered = hooks_enter(expected_ns);
