@@ -262,9 +262,9 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_list(size_t *count_out,
 /* Device time since open; it stops at close. Errors: EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_now(hwsim_device *device, int64_t *now_ns_out);
 /* Moves a manual clock on; what is due by then takes effect, in order. If that is so much that it
- * takes more than 2 ms, it is done in slices, between which others have their turn: the clock stands
- * at intermediate times then, and when the call is ended early, where it came to.
- * Errors: ESTATE (another clock), EINVALID (negative, or past INT64_MAX - 1), ECANCELLED
+ * takes more than 2 ms, it is done in slices, between which others have their turn: the clock
+ * stands at intermediate times then, and when the call is ended early, where it came to. Errors:
+ * ESTATE (another clock), EINVALID (negative, or past INT64_MAX - 1), ECANCELLED
  * (hwsim_device_cancel(), or an interruption), ECLOSED, EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, int64_t step_ns);
 

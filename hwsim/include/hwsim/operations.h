@@ -30,7 +30,7 @@
   X(device, pending, never, 0, NOTHING, "How many operations wait now")                            \
   X(device, wait_pending, when_blocking, 0, NOTHING, "Waits until so many operations wait")        \
   X(device, now, never, 0, NOTHING, "The device's time since it was opened")                       \
-  X(device, advance, in_slices, 0, NOTHING, "Moves a manual clock on")                                 \
+  X(device, advance, in_slices, 0, NOTHING, "Moves a manual clock on")                             \
   X(device, read_register, when_blocking, 4, NOTHING, "Reads a register")                          \
   X(device, write_register, when_blocking, 4, REGISTER, "Writes a register")                       \
   X(device, read_block, when_blocking, 4, NOTHING, "Reads consecutive registers, atomically")      \
