@@ -12,6 +12,8 @@
 #ifndef KIT_MODULE_I
 #define KIT_MODULE_I
 
+%include "signatures.i"
+
 %{
 namespace module {
 
