@@ -1,7 +1,7 @@
 """Signals: what a channel can be connected to, and recorded data from arrays and files."""
 
-from hwsim.signals.read import load, read
 from hwsim.signals.signal import GENERATED, WAVEFORMS, Signal, Waveform
+from hwsim.signals.source import load, read
 from hwsim.signals.table import Reading, Samples, Table
 
 __all__ = [
