@@ -20,8 +20,9 @@ LAYERS = (
     {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
     {"hwsim.record.recorder"},
     {"hwsim.record"},
-    {"hwsim.cli.bar", "hwsim.cli.command", "hwsim.cli.quantity", "hwsim.cli.table"},
-    {f"hwsim.cli.{name}" for name in ("calibrate", "check", "demo", "devices", "flash", "record")},
+    {f"hwsim.cli.{name}" for name in ("bar", "command", "program", "quantity", "table")},
+    {f"hwsim.cli.{name}" for name in ("audit", "calibrate", "check", "demo", "devices", "flash")},
+    {"hwsim.cli.record", "hwsim.cli.trace"},
     {"hwsim.cli"},
     {"hwsim.cli.__main__"},
 )

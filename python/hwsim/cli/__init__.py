@@ -10,7 +10,7 @@ from contextlib import suppress
 from rich.console import Console
 
 import hwsim
-from hwsim.cli import calibrate, check, command, demo, devices, flash, record
+from hwsim.cli import audit, calibrate, check, command, demo, devices, flash, record, trace
 from hwsim.cli.command import EPILOG
 
 
@@ -59,4 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     flash.add_parser(commands)
     calibrate.add_parser(commands)
     check.add_parser(commands)
+    audit.add_parser(commands)
+    trace.add_parser(commands)
     return parser

@@ -27,22 +27,44 @@ if TYPE_CHECKING:
         assert_survives_fork,
     )
     from hwsim.proof.checked import Checked, check
+    from hwsim.proof.lanes import Lane, Span
+    from hwsim.proof.report import Report, Row, audit
+    from hwsim.proof.timeline import Timeline, trace
     from hwsim.proof.verdict import Finding
 
 __all__ = [
     "Checked",
     "Finding",
     "Inconclusive",
+    "Lane",
+    "Report",
+    "Row",
+    "Span",
+    "Timeline",
     "assert_callbacks_safe",
     "assert_exits_cleanly",
     "assert_interruptible",
     "assert_no_leak",
     "assert_releases_gil",
     "assert_survives_fork",
+    "audit",
     "check",
+    "trace",
 ]
 
-_MODULES = {"Checked": "checked", "check": "checked", "Finding": "verdict"}  # others: assertions
+# Of those that are not in the module of the assertions.
+_MODULES = {
+    "Checked": "checked",
+    "Finding": "verdict",
+    "Lane": "lanes",
+    "Report": "report",
+    "Row": "report",
+    "Span": "lanes",
+    "Timeline": "timeline",
+    "audit": "report",
+    "check": "checked",
+    "trace": "timeline",
+}
 
 if not TYPE_CHECKING:  # to which a wrong name is an error
 

@@ -1,7 +1,11 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr() */
+#endif
 #define PY_SSIZE_T_CLEAN
 #include "hooks.h"
 
 #include <Python.h>
+#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -181,4 +185,15 @@ int hooks_remove(void) {
   if (installed)
     installed--;
   return 0;
+}
+
+bool hooks_in_interpreter(const void *address) {
+  Dl_info own, other;
+  return address && dladdr((void *)PyObject_CallObject, &own) && dladdr(address, &other) &&
+         own.dli_fbase == other.dli_fbase;
+}
+
+uint64_t hooks_releases(void) {
+  const thread *self = thread_self();
+  return self ? self->sums.releases : 0;
 }

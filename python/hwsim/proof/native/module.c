@@ -3,6 +3,7 @@
 #include <Python.h>
 #include <errno.h>
 
+#include "calls.h"
 #include "hooks.h"
 #include "measure.h"
 #include "slots.h"
@@ -39,6 +40,11 @@ static PyObject *redirected(PyObject *module, PyObject *nothing) {
   return PyLong_FromLong(slots_redirected());
 }
 
+static PyObject *releases(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  return PyLong_FromUnsignedLongLong(hooks_releases());
+}
+
 static PyMethodDef methods[] = {
     {"supported", supported, METH_NOARGS,
      "supported() -> bool\n\nWhether releases of the GIL can be seen on this system."},
@@ -52,6 +58,23 @@ static PyMethodDef methods[] = {
      "measure(function, args, period_ns) -> dict\n\nCalls it, and returns what was seen of it."},
     {"hold", hold_for, METH_O, "hold(seconds)\n\nSleeps with the GIL."},
     {"wait", wait_for, METH_O, "wait(seconds)\n\nSleeps without the GIL."},
+    {"releases", releases, METH_NOARGS,
+     "releases() -> int\n\nHow often this thread was seen to release the GIL."},
+    {"audit_start", audit_start, METH_O,
+     "audit_start(records)\n\nBegins to count calls; `records`: and to keep spans.\n\nRaises:\n    "
+     "RuntimeError: That is being done."},
+    {"audit_stop", audit_stop, METH_NOARGS,
+     "audit_stop() -> list\n\nEnds it, and returns what was counted of each callable and thread."},
+    {"spans", audit_spans, METH_NOARGS, "spans() -> list\n\nWhat was recorded of each thread."},
+#if PY_VERSION_HEX >= 0x030c0000
+    {"on_call", (PyCFunction)(void (*)(void))on_call, METH_FASTCALL, "For CALL."},
+    {"on_return", (PyCFunction)(void (*)(void))on_return, METH_FASTCALL, "For C_RETURN, C_RAISE."},
+    {"on_enter", (PyCFunction)(void (*)(void))on_enter, METH_FASTCALL, "For PY_START and such."},
+    {"on_leave", (PyCFunction)(void (*)(void))on_leave, METH_FASTCALL, "For PY_RETURN and such."},
+#else
+    {"on_thread", (PyCFunction)(void (*)(void))on_thread, METH_FASTCALL,
+     "For threading.setprofile(): counts the thread's calls."},
+#endif
     {0},
 };
 

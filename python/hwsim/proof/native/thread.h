@@ -10,11 +10,12 @@
 
 struct calls; /* see calls.c */
 
-/* A span of a thread's time without the GIL, and then waiting for it. In nanoseconds. */
+/* A span of a thread's time without the GIL, and then waiting for it; or, with `asked` 0, a call of
+ * a C function, from `released` to `retaken`. In nanoseconds. */
 typedef struct span {
-  int64_t released, asked, retaken;
-  const void *caller; /* the instruction that released it; NULL: unknown */
-  int call;           /* the C call in which it happened, a row of the audit; -1: unknown */
+  int64_t released, asked, retaken; /* released 0: before the trace began */
+  const void *caller;               /* the instruction that released it; NULL: unknown */
+  int call; /* the C call in which it happened, a row of the audit; -1: unknown */
 } span;
 
 enum { BLOCK_SPANS = 1024, MOST_BLOCKS = 256 };

@@ -1,0 +1,43 @@
+"""What a trace knows of each thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["released", "waiting", "holding"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a thread's time. In microseconds since the trace began.
+
+    Attributes:
+        start_us: Its begin.
+        end_us: Its end.
+        state: ``"released"``: without the GIL; ``"waiting"``: to have it again; ``"holding"``: in
+            a native call that has it.
+        name: Of the call; where it is not known, of the file that released.
+    """
+
+    start_us: float
+    end_us: float
+    state: State
+    name: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A thread.
+
+    Attributes:
+        id: The system's number.
+        name: Python's; of one that has ended, ``thread NUMBER``.
+        spans: In the order of time; what is between them is Python code, or nothing that was seen.
+        lost: Spans for which there was no room.
+    """
+
+    id: int
+    name: str
+    spans: tuple[Span, ...]
+    lost: int = 0

@@ -1,0 +1,604 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr() */
+#endif
+#include "calls.h"
+
+#include <dlfcn.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hooks.h"
+#include "thread.h"
+
+/* What was counted of one C callable in one thread. Times in nanoseconds. */
+typedef struct row {
+  const void *key;
+  PyObject *owner; /* keeps the key alive where it is an object; or NULL */
+  PyObject *module, *name;
+  bool own; /* it is part of the interpreter's own object file */
+  int64_t calls, wall;
+  sums sums;
+  PyObject *code; /* that made the call with the longest hold; NULL: none yet */
+  int place;      /* in it */
+} row;
+
+/* A call that is going on; or Python code that a C function called. */
+typedef struct frame {
+  int row;            /* -1: Python code */
+  int depth;          /* of Python code: how many functions deep */
+  PyObject *callable; /* borrowed; only compared */
+  PyObject *code;     /* borrowed: it is being executed */
+  int place;
+  int64_t entered;
+  sums outer; /* of what it interrupts */
+} frame;
+
+enum { EVENTS_TO_NAME = 64 };
+enum { KEPT_NS = 50000 };     /* of a call that the trace keeps */
+enum { MOST_OBJECTS = 4096 }; /* that are kept alive to be told apart; more count by their type */
+
+struct calls {
+  uint32_t session;
+  PyObject *thread_name; /* of threading.Thread; NULL: not known yet */
+  int events;            /* until it is looked up: threading knows a new thread only after some */
+  atomic_bool busy;      /* in a callback; which may run Python code, to look up a name */
+  row *rows;
+  int rows_n, rows_room, objects_n;
+  int *index; /* hash table of rows; -1: free */
+  int index_size;
+  frame *stack;
+  int depth, room;
+};
+
+static atomic_bool counting;
+
+/* ------------------------------------------------------------------------------------ tables ----
+ */
+
+static void forget_rows(struct calls *calls) {
+  for (int i = 0; i < calls->rows_n; i++) {
+    row *row = &calls->rows[i];
+    Py_CLEAR(row->owner);
+    Py_CLEAR(row->module);
+    Py_CLEAR(row->name);
+    Py_CLEAR(row->code);
+  }
+  Py_CLEAR(calls->thread_name);
+  calls->rows_n = calls->objects_n = calls->depth = calls->events = 0;
+  if (calls->index)
+    memset(calls->index, -1, (size_t)calls->index_size * sizeof *calls->index);
+}
+
+static unsigned hash(const void *key) {
+  uintptr_t bits = (uintptr_t)key;
+  bits = (bits >> 4) ^ (bits >> 16);
+  return (unsigned)bits;
+}
+
+static bool grow_index(struct calls *calls) {
+  const int size = calls->index_size ? 2 * calls->index_size : 256;
+  int *index = malloc((size_t)size * sizeof *index);
+  if (!index)
+    return false;
+  memset(index, -1, (size_t)size * sizeof *index);
+  for (int i = 0; i < calls->rows_n; i++) {
+    unsigned at = hash(calls->rows[i].key) & (unsigned)(size - 1);
+    while (index[at] >= 0)
+      at = (at + 1) & (unsigned)(size - 1);
+    index[at] = i;
+  }
+  free(calls->index);
+  calls->index = index;
+  calls->index_size = size;
+  return true;
+}
+
+/* An attribute that is text; runs none of the object's own __getattr__. */
+static PyObject *text(PyObject *object, const char *attribute) {
+  PyObject *name = PyUnicode_FromString(attribute);
+  PyObject *value = NULL;
+  if (name)
+    value = PyType_Check(object) ? PyObject_GetAttr(object, name)
+                                 : PyObject_GenericGetAttr(object, name);
+  Py_XDECREF(name);
+  if (value && !PyUnicode_Check(value))
+    Py_CLEAR(value);
+  PyErr_Clear();
+  return value;
+}
+
+/* The machine code of a callable, as far as its type tells. */
+static const void *code_of(PyObject *callable) {
+  if (PyCFunction_Check(callable))
+    return (const void *)PyCFunction_GET_FUNCTION(callable);
+  if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type)) {
+    return (const void *)((PyMethodDescrObject *)callable)->d_method->ml_meth;
+  }
+  if (Py_IS_TYPE(callable, &PyWrapperDescr_Type)) {
+    return ((PyWrapperDescrObject *)callable)->d_wrapped;
+  }
+  if (PyType_Check(callable))
+    return (const void *)((PyTypeObject *)callable)->tp_new;
+  return (const void *)Py_TYPE(callable)->tp_call;
+}
+
+/* What a callable is known by, and what must be kept alive for that, if anything. */
+static const void *key_of(PyObject *callable, bool *object) {
+  *object = false;
+  if (PyCFunction_Check(callable))
+    return ((PyCFunctionObject *)callable)->m_ml;
+  if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type)) {
+    return ((PyMethodDescrObject *)callable)->d_method;
+  }
+  if (Py_IS_TYPE(callable, &PyWrapperDescr_Type))
+    return ((PyWrapperDescrObject *)callable)->d_base;
+  if (!strcmp(Py_TYPE(callable)->tp_name, "method-wrapper"))
+    return Py_TYPE(callable);
+  *object = true;
+  return callable;
+}
+
+static void name_row(row *row, PyObject *callable) {
+  PyTypeObject *type = Py_TYPE(callable);
+  if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type) ||
+      Py_IS_TYPE(callable, &PyWrapperDescr_Type)) {
+    row->module = text((PyObject *)((PyDescrObject *)callable)->d_type, "__module__");
+    row->name = text(callable, "__qualname__");
+  } else if (PyCFunction_Check(callable)) {
+    PyObject *self = PyCFunction_GET_SELF(callable);
+    row->module = text(callable, "__module__");
+    row->name = text(callable, "__qualname__");
+    if (!row->module && self) {
+      PyObject *of = PyType_Check(self) ? self : (PyObject *)Py_TYPE(self);
+      row->module = text(of, "__module__");
+    }
+  } else {
+    row->module = text(callable, "__module__");
+    row->name = text(callable, "__qualname__");
+    if (!row->name)
+      row->name = text(callable, "__name__");
+  }
+  if (!row->module)
+    row->module = text((PyObject *)type, "__module__");
+  if (!row->name)
+    row->name = text((PyObject *)type, "__qualname__");
+  if (!row->module)
+    row->module = PyUnicode_FromString("?");
+  if (!row->name)
+    row->name = PyUnicode_FromString("?");
+  PyErr_Clear();
+}
+
+static int add_row(struct calls *calls, const void *key, PyObject *callable, bool object) {
+  if (calls->rows_n == calls->rows_room) {
+    const int room = calls->rows_room ? 2 * calls->rows_room : 128;
+    row *rows = realloc(calls->rows, (size_t)room * sizeof *rows);
+    if (!rows)
+      return -1;
+    calls->rows = rows;
+    calls->rows_room = room;
+  }
+  if (2 * calls->rows_n >= calls->index_size && !grow_index(calls))
+    return -1;
+  row new = {.key = key};
+  name_row(&new, callable);
+  new.own = hooks_in_interpreter(code_of(callable));
+  if (object)
+    new.owner = Py_NewRef(callable);
+  calls->objects_n += object;
+  unsigned at = hash(key) & (unsigned)(calls->index_size - 1);
+  while (calls->index[at] >= 0)
+    at = (at + 1) & (unsigned)(calls->index_size - 1);
+  calls->index[at] = calls->rows_n;
+  calls->rows[calls->rows_n] = new;
+  return calls->rows_n++;
+}
+
+static int row_of(struct calls *calls, PyObject *callable) {
+  bool object;
+  const void *key = key_of(callable, &object);
+  for (int round = 0; round < 2; round++) {
+    if (calls->index_size) {
+      unsigned at = hash(key) & (unsigned)(calls->index_size - 1);
+      for (; calls->index[at] >= 0; at = (at + 1) & (unsigned)(calls->index_size - 1)) {
+        if (calls->rows[calls->index[at]].key == key)
+          return calls->index[at];
+      }
+    }
+    if (!object || calls->objects_n < MOST_OBJECTS)
+      break;
+    key = Py_TYPE(callable); /* too many to keep them all */
+    object = false;
+  }
+  return add_row(calls, key, callable, object);
+}
+
+/* ------------------------------------------------------------------------------------- stack ----
+ */
+
+static frame *push(thread *self, struct calls *calls, int64_t now) {
+  if (calls->depth == calls->room) {
+    const int room = calls->room ? 2 * calls->room : 64;
+    frame *stack = realloc(calls->stack, (size_t)room * sizeof *stack);
+    if (!stack)
+      return NULL;
+    calls->stack = stack;
+    calls->room = room;
+  }
+  hold_ends(self, now); /* of what is interrupted */
+  frame *frame = &calls->stack[calls->depth++];
+  frame->outer = self->sums;
+  frame->entered = now;
+  self->sums = (sums){0};
+  self->since = now;
+  return frame;
+}
+
+static void pop(thread *self, struct calls *calls, int64_t now) {
+  const frame *frame = &calls->stack[--calls->depth];
+  self->sums = frame->outer;
+  self->since = now;
+  self->call = calls->depth ? calls->stack[calls->depth - 1].row : -1;
+}
+
+static void enter_call(thread *self, struct calls *calls, PyObject *callable, PyObject *code,
+                       int place) {
+  const int row = row_of(calls, callable);
+  if (row < 0)
+    return; /* no memory: not counted */
+  frame *frame = push(self, calls, now_ns());
+  if (!frame)
+    return;
+  frame->row = row;
+  frame->callable = callable;
+  frame->code = code;
+  frame->place = place;
+  self->call = row;
+}
+
+static void leave_call(thread *self, struct calls *calls, PyObject *callable) {
+  const int64_t now = now_ns();
+  int depth = calls->depth;
+  while (depth && calls->stack[depth - 1].row >= 0 &&
+         calls->stack[depth - 1].callable != callable) {
+    depth--;
+  }
+  if (!depth || calls->stack[depth - 1].row < 0)
+    return; /* it began before the audit */
+  while (calls->depth > depth)
+    pop(self, calls, now); /* calls of which no end was told */
+  hold_ends(self, now);
+  const frame *frame = &calls->stack[depth - 1];
+  row *row = &calls->rows[frame->row];
+  row->calls++;
+  row->wall += now - frame->entered;
+  row->sums.held += self->sums.held;
+  row->sums.released += self->sums.released;
+  row->sums.wait += self->sums.wait;
+  row->sums.releases += self->sums.releases;
+  row->sums.checks += self->sums.checks;
+  if (self->sums.longest > row->sums.longest) {
+    row->sums.longest = self->sums.longest;
+    Py_XSETREF(row->code, Py_NewRef(frame->code));
+    row->place = frame->place;
+  }
+  if (now - frame->entered >= KEPT_NS &&
+      atomic_load_explicit(&threads_recording, memory_order_relaxed)) {
+    thread_keep(self, (span){frame->entered, 0, now, NULL, frame->row});
+  }
+  pop(self, calls, now);
+}
+
+static void enter_python(thread *self, struct calls *calls) {
+  if (!calls->depth)
+    return;
+  frame *top = &calls->stack[calls->depth - 1];
+  if (top->row < 0) {
+    top->depth++;
+    return;
+  }
+  frame *frame = push(self, calls, now_ns());
+  if (!frame)
+    return;
+  frame->row = -1;
+  frame->depth = 1;
+  self->call = -1;
+}
+
+static void leave_python(thread *self, struct calls *calls) {
+  int depth = calls->depth;
+  while (depth && calls->stack[depth - 1].row >= 0)
+    depth--;
+  if (!depth)
+    return; /* entered before the audit, or by nothing that it saw */
+  const int64_t now = now_ns();
+  while (calls->depth > depth)
+    pop(self, calls, now);
+  if (!--calls->stack[depth - 1].depth)
+    pop(self, calls, now);
+}
+
+/* --------------------------------------------------------------------------------- callbacks ----
+ */
+
+/* Asks threading for the name of the calling thread. */
+static void name_thread(struct calls *calls) {
+  PyObject *module = PyImport_ImportModule("threading");
+  PyObject *active = module ? PyObject_GetAttrString(module, "_active") : NULL;
+  PyObject *ident = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+  PyObject *thread = active && ident ? PyObject_GetItem(active, ident) : NULL;
+  PyObject *name = thread ? PyObject_GetAttrString(thread, "name") : NULL;
+  if (name && PyUnicode_Check(name))
+    Py_XSETREF(calls->thread_name, Py_NewRef(name));
+  Py_XDECREF(name);
+  Py_XDECREF(thread);
+  Py_XDECREF(ident);
+  Py_XDECREF(active);
+  Py_XDECREF(module);
+  PyErr_Clear();
+}
+
+/* Returns what the callback may write to, and end() must be told of; NULL: nothing counts now. */
+static struct calls *begin(thread **self) {
+  if (!atomic_load_explicit(&counting, memory_order_relaxed))
+    return NULL;
+  *self = thread_self();
+  if (!*self)
+    return NULL;
+  if (!(*self)->calls)
+    (*self)->calls = calloc(1, sizeof *(*self)->calls);
+  struct calls *calls = (*self)->calls;
+  if (!calls || atomic_exchange(&calls->busy, true))
+    return NULL;
+  if (!atomic_load(&counting)) { /* audit_stop() reads now */
+    atomic_store(&calls->busy, false);
+    return NULL;
+  }
+  if (calls->session != (*self)->session) {
+    forget_rows(calls);
+    calls->session = (*self)->session;
+  }
+  if (!calls->thread_name && calls->events < EVENTS_TO_NAME && ++calls->events % 8 == 0) {
+    name_thread(calls);
+  }
+  return calls;
+}
+
+static void end(struct calls *calls) { atomic_store(&calls->busy, false); }
+
+/* A bound method is known by its function. NULL: it is Python code, and not counted. */
+static PyObject *c_callable(PyObject *callable) {
+  if (PyMethod_Check(callable))
+    callable = PyMethod_GET_FUNCTION(callable);
+  return PyFunction_Check(callable) ? NULL : callable;
+}
+
+#if PY_VERSION_HEX >= 0x030c0000
+
+PyObject *on_call(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+  (void)module;
+  PyObject *callable = n >= 3 ? c_callable(arguments[2]) : NULL;
+  thread *self;
+  struct calls *calls = callable ? begin(&self) : NULL;
+  if (calls) {
+    enter_call(self, calls, callable, arguments[0], (int)PyLong_AsLong(arguments[1]));
+    end(calls);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject *on_return(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+  (void)module;
+  PyObject *callable = n >= 3 ? c_callable(arguments[2]) : NULL;
+  thread *self;
+  struct calls *calls = callable ? begin(&self) : NULL;
+  if (calls) {
+    leave_call(self, calls, callable);
+    end(calls);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject *on_enter(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+  (void)module, (void)arguments, (void)n;
+  thread *self;
+  struct calls *calls = begin(&self);
+  if (calls) {
+    enter_python(self, calls);
+    end(calls);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject *on_leave(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+  (void)module, (void)arguments, (void)n;
+  thread *self;
+  struct calls *calls = begin(&self);
+  if (calls) {
+    leave_python(self, calls);
+    end(calls);
+  }
+  Py_RETURN_NONE;
+}
+
+static int watch_threads(bool on) {
+  (void)on;
+  return 0; /* sys.monitoring does, for all of them */
+}
+
+#else
+
+static int profile(PyObject *object, PyFrameObject *python, int what, PyObject *callable) {
+  (void)object;
+  thread *self;
+  struct calls *calls = begin(&self);
+  if (!calls)
+    return 0;
+  switch (what) {
+  case PyTrace_C_CALL:
+    if ((callable = c_callable(callable))) {
+      PyCodeObject *code = PyFrame_GetCode(python);
+      enter_call(self, calls, callable, (PyObject *)code, PyFrame_GetLasti(python));
+      Py_DECREF(code); /* the frame has it */
+    }
+    break;
+  case PyTrace_C_RETURN:
+  case PyTrace_C_EXCEPTION:
+    if ((callable = c_callable(callable)))
+      leave_call(self, calls, callable);
+    break;
+  case PyTrace_CALL: enter_python(self, calls); break;
+  case PyTrace_RETURN: leave_python(self, calls); break;
+  default: break;
+  }
+  end(calls);
+  return 0;
+}
+
+PyObject *on_thread(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+  (void)module, (void)arguments, (void)n;
+  if (atomic_load(&counting))
+    PyEval_SetProfile(profile, NULL);
+  Py_RETURN_NONE;
+}
+
+/* In all threads that there are. */
+static int watch_threads(bool on) {
+  PyThreadState *own = PyThreadState_Get();
+  PyInterpreterState *interpreter = PyThreadState_GetInterpreter(own);
+  PyThreadState *each = PyInterpreterState_ThreadHead(interpreter);
+  for (; each; each = PyThreadState_Next(each)) {
+    if (on && each->c_profilefunc && each->c_profilefunc != profile) {
+      PyErr_SetString(
+          PyExc_RuntimeError,
+          "another profiler is active in this process, and before Python 3.12 there can "
+          "be only one: end it, or run the audit without it");
+      return -1;
+    }
+  }
+  for (each = PyInterpreterState_ThreadHead(interpreter); each; each = PyThreadState_Next(each)) {
+    if (on) {
+      if (_PyEval_SetProfile(each, profile, NULL))
+        return -1;
+    } else if (each->c_profilefunc == profile) {
+      if (_PyEval_SetProfile(each, NULL, NULL))
+        return -1;
+    }
+  }
+  return 0;
+}
+
+#endif
+
+PyObject *audit_start(PyObject *module, PyObject *records) {
+  (void)module;
+  const int recording = PyObject_IsTrue(records);
+  if (recording < 0)
+    return NULL;
+  if (atomic_load(&counting)) {
+    PyErr_SetString(PyExc_RuntimeError, "an audit or a trace is going on already in this process");
+    return NULL;
+  }
+  if (watch_threads(true))
+    return NULL;
+  threads_restart();
+  atomic_store(&threads_recording, recording);
+  atomic_store(&counting, true);
+  Py_RETURN_NONE;
+}
+
+static PyObject *described(const row *row, long thread, int index) {
+  PyObject *file = Py_NewRef(Py_None);
+  int line = 0;
+  if (row->code && PyCode_Check(row->code)) {
+    PyCodeObject *code = (PyCodeObject *)row->code;
+    Py_SETREF(file, Py_NewRef(code->co_filename));
+    line = PyCode_Addr2Line(code, row->place);
+  }
+  return Py_BuildValue("(OOliLLLLLLKKNiO)", row->module, row->name, thread, index,
+                       (long long)row->calls, (long long)row->wall, (long long)row->sums.held,
+                       (long long)row->sums.longest, (long long)row->sums.released,
+                       (long long)row->sums.wait, (unsigned long long)row->sums.releases,
+                       (unsigned long long)row->sums.checks, file, line,
+                       row->own ? Py_True : Py_False);
+}
+
+PyObject *audit_stop(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  if (!atomic_exchange(&counting, false)) {
+    PyErr_SetString(PyExc_RuntimeError, "no audit is going on");
+    return NULL;
+  }
+  atomic_store(&threads_recording, false);
+  if (watch_threads(false))
+    return NULL;
+  const uint32_t session = atomic_load(&threads_session);
+  PyObject *result = PyList_New(0);
+  for (thread *each = threads_first(); result && each; each = each->next) {
+    struct calls *calls = each->calls;
+    while (calls && atomic_load(&calls->busy)) { /* its last callback */
+      Py_BEGIN_ALLOW_THREADS sched_yield();
+      Py_END_ALLOW_THREADS
+    }
+    if (!calls || calls->session != session)
+      continue;
+    for (int i = 0; result && i < calls->rows_n; i++) {
+      PyObject *item = described(&calls->rows[i], each->id, i);
+      if (!item || PyList_Append(result, item))
+        Py_CLEAR(result);
+      Py_XDECREF(item);
+    }
+  }
+  return result;
+}
+
+/* The object file that has an address, by its name. */
+static PyObject *file_of(const void *address) {
+  Dl_info info;
+  if (!address || !dladdr(address, &info) || !info.dli_fname)
+    return Py_NewRef(Py_None);
+  return PyUnicode_DecodeFSDefault(info.dli_fname);
+}
+
+static PyObject *spans_of(const thread *thread) {
+  const unsigned n = atomic_load_explicit(&thread->spans_n, memory_order_acquire);
+  PyObject *list = PyList_New(n);
+  for (unsigned i = 0; list && i < n; i++) {
+    const span *span = &thread->blocks[i / BLOCK_SPANS][i % BLOCK_SPANS];
+    PyObject *item = Py_BuildValue("(LLLiN)", (long long)span->released, (long long)span->asked,
+                                   (long long)span->retaken, span->call, file_of(span->caller));
+    if (item) {
+      PyList_SET_ITEM(list, i, item);
+    } else {
+      Py_CLEAR(list);
+    }
+  }
+  return list;
+}
+
+PyObject *audit_spans(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  if (atomic_load(&counting)) {
+    PyErr_SetString(PyExc_RuntimeError, "the trace is going on");
+    return NULL;
+  }
+  const uint32_t session = atomic_load(&threads_session);
+  PyObject *result = PyList_New(0);
+  for (thread *each = threads_first(); result && each; each = each->next) {
+    if (each->session != session)
+      continue;
+    PyObject *spans = spans_of(each);
+    const struct calls *calls = each->calls;
+    PyObject *name = calls && calls->session == session ? calls->thread_name : NULL;
+    PyObject *item =
+        spans ? Py_BuildValue("(lOLIN)", each->id, name ? name : Py_None,
+                              (long long)each->released_at, atomic_load(&each->lost), spans)
+              : NULL;
+    if (!item || PyList_Append(result, item))
+      Py_CLEAR(result);
+    Py_XDECREF(item);
+  }
+  return result;
+}
