@@ -29,6 +29,7 @@ BENCHMARKS = (
     "interrupt",
     "scale",
     "import_time",
+    "proof",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
 INTRODUCTION = """\

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -125,13 +124,15 @@ def trace() -> Iterator[Timeline]:
     """
     timeline, counted = Timeline(), Counted()
     names = _names()
-    start = time.monotonic_ns()
+    start = end = 0
     try:
         with counting(counted, records=True):
-            start = time.monotonic_ns()
-            yield timeline
+            start = _trace.now()
+            try:
+                yield timeline
+            finally:
+                end = _trace.now()
     finally:
-        end = time.monotonic_ns()
         names |= _names()
         timeline.duration_us = (end - start) / 1e3
         if counted.complete:

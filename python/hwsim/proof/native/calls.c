@@ -29,7 +29,7 @@ typedef struct frame {
   int row;            /* -1: Python code */
   int depth;          /* of Python code: how many functions deep */
   PyObject *callable; /* borrowed; only compared */
-  PyObject *code;     /* borrowed: it is being executed */
+  PyObject *caller;   /* borrowed: a code object, or before 3.12 a frame; it is being executed */
   int place;
   int64_t entered;
   sums outer; /* of what it interrupts */
@@ -243,7 +243,7 @@ static void pop(thread *self, struct calls *calls, int64_t now) {
   self->call = calls->depth ? calls->stack[calls->depth - 1].row : -1;
 }
 
-static void enter_call(thread *self, struct calls *calls, PyObject *callable, PyObject *code,
+static void enter_call(thread *self, struct calls *calls, PyObject *callable, PyObject *caller,
                        int place) {
   const int row = row_of(calls, callable);
   if (row < 0)
@@ -253,9 +253,21 @@ static void enter_call(thread *self, struct calls *calls, PyObject *callable, Py
     return;
   frame->row = row;
   frame->callable = callable;
-  frame->code = code;
+  frame->caller = caller;
   frame->place = place;
   self->call = row;
+}
+
+/* Keeps where the call was made. */
+static void note_caller(row *row, const frame *frame) {
+#if PY_VERSION_HEX >= 0x030c0000
+  Py_XSETREF(row->code, Py_NewRef(frame->caller));
+  row->place = frame->place;
+#else
+  PyFrameObject *python = (PyFrameObject *)frame->caller;
+  Py_XSETREF(row->code, (PyObject *)PyFrame_GetCode(python));
+  row->place = PyFrame_GetLasti(python);
+#endif
 }
 
 static void leave_call(thread *self, struct calls *calls, PyObject *callable) {
@@ -281,8 +293,7 @@ static void leave_call(thread *self, struct calls *calls, PyObject *callable) {
   row->sums.checks += self->sums.checks;
   if (self->sums.longest > row->sums.longest) {
     row->sums.longest = self->sums.longest;
-    Py_XSETREF(row->code, Py_NewRef(frame->code));
-    row->place = frame->place;
+    note_caller(row, frame);
   }
   if (now - frame->entered >= KEPT_NS &&
       atomic_load_explicit(&threads_recording, memory_order_relaxed)) {
@@ -366,7 +377,9 @@ static struct calls *begin(thread **self) {
   return calls;
 }
 
-static void end(struct calls *calls) { atomic_store(&calls->busy, false); }
+static void end(struct calls *calls) {
+  atomic_store_explicit(&calls->busy, false, memory_order_release);
+}
 
 /* A bound method is known by its function. NULL: it is Python code, and not counted. */
 static PyObject *c_callable(PyObject *callable) {
@@ -439,9 +452,7 @@ static int profile(PyObject *object, PyFrameObject *python, int what, PyObject *
   switch (what) {
   case PyTrace_C_CALL:
     if ((callable = c_callable(callable))) {
-      PyCodeObject *code = PyFrame_GetCode(python);
-      enter_call(self, calls, callable, (PyObject *)code, PyFrame_GetLasti(python));
-      Py_DECREF(code); /* the frame has it */
+      enter_call(self, calls, callable, (PyObject *)python, 0);
     }
     break;
   case PyTrace_C_RETURN:

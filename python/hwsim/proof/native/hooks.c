@@ -6,6 +6,7 @@
 
 #include <Python.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -166,25 +167,30 @@ void hooks_setup(void) {
   slots_resolve(targets, TARGETS);
 }
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of `installed` */
+
 int hooks_install(void) {
+  pthread_mutex_lock(&mutex);
+  int error = 0;
   if (!installed) {
-    const int error = slots_redirect(targets, TARGETS);
-    if (error)
-      return error;
+    clock_setup();
+    error = slots_redirect(targets, TARGETS);
   }
-  installed++;
-  return 0;
+  if (!error)
+    installed++;
+  pthread_mutex_unlock(&mutex);
+  return error;
 }
 
 int hooks_remove(void) {
-  if (installed == 1) {
-    const int error = slots_restore(targets, TARGETS);
-    if (error)
-      return error;
-  }
-  if (installed)
+  pthread_mutex_lock(&mutex);
+  int error = 0;
+  if (installed == 1)
+    error = slots_restore(targets, TARGETS);
+  if (installed && !error)
     installed--;
-  return 0;
+  pthread_mutex_unlock(&mutex);
+  return error;
 }
 
 bool hooks_in_interpreter(const void *address) {

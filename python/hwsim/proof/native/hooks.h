@@ -5,8 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Install and remove nest; both need the GIL, or on free-threaded Python a lock of the caller's.
- * Return 0 or an errno. */
+/* Install and remove nest. Return 0 or an errno. Thread-safe. */
 int hooks_install(void);
 int hooks_remove(void);
 

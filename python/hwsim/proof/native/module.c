@@ -45,6 +45,11 @@ static PyObject *releases(PyObject *module, PyObject *nothing) {
   return PyLong_FromUnsignedLongLong(hooks_releases());
 }
 
+static PyObject *now(PyObject *module, PyObject *nothing) {
+  (void)module, (void)nothing;
+  return PyLong_FromLongLong(now_ns());
+}
+
 static PyMethodDef methods[] = {
     {"supported", supported, METH_NOARGS,
      "supported() -> bool\n\nWhether releases of the GIL can be seen on this system."},
@@ -60,6 +65,7 @@ static PyMethodDef methods[] = {
     {"wait", wait_for, METH_O, "wait(seconds)\n\nSleeps without the GIL."},
     {"releases", releases, METH_NOARGS,
      "releases() -> int\n\nHow often this thread was seen to release the GIL."},
+    {"now", now, METH_NOARGS, "now() -> int\n\nNanoseconds of the trace's clock."},
     {"audit_start", audit_start, METH_O,
      "audit_start(records)\n\nBegins to count calls; `records`: and to keep spans.\n\nRaises:\n    "
      "RuntimeError: That is being done."},

@@ -11,7 +11,7 @@
 
 atomic_uint threads_session = 1;
 atomic_bool threads_recording;
-_Thread_local thread *thread_self_known;
+_Thread_local thread *thread_self_known THREAD_LOCAL_MODEL;
 static _Atomic(thread *)
     first; /* the list only grows; the places of ended threads are used again */
 static pthread_key_t key;

@@ -6,7 +6,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "clock.h"
+
+#ifdef __GLIBC__
+/* It leaves room for a pointer of a library that is loaded later; other C libraries do not. */
+#define THREAD_LOCAL_MODEL __attribute__((tls_model("initial-exec")))
+#else
+#define THREAD_LOCAL_MODEL
+#endif
 
 struct calls; /* see calls.c */
 
@@ -47,7 +55,7 @@ typedef struct thread {
 /* Counts the times that threads have started anew: what a thread knows from before is void. */
 extern atomic_uint threads_session;
 extern atomic_bool threads_recording; /* whether spans are kept */
-extern _Thread_local thread *thread_self_known;
+extern _Thread_local thread *thread_self_known THREAD_LOCAL_MODEL;
 
 /* Returns the calling thread; NULL: no memory. */
 thread *thread_make(void);
@@ -64,13 +72,6 @@ int threads_setup(void);
 
 /* Keeps a span, if there is room. */
 void thread_keep(thread *thread, span span);
-
-/* Nanoseconds of CLOCK_MONOTONIC, as time.monotonic_ns(). */
-static inline int64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 void thread_begin(thread *thread);
 
