@@ -145,9 +145,12 @@ def _names() -> dict[int, str]:
 
 def _lanes(counted: Counted, names: dict[int, str], start: int, end: int) -> list[Lane]:
     calls = {(row[2], row[3]): f"{row[0]}.{row[1]}" for row in counted.rows}
+    # Of a call whose releases cannot be seen, it cannot be said that it held the GIL.
+    unseen = {(row[2], row[3]) for row in counted.rows if row[-1] and not counted.sees_own}
     lanes = []
     for thread, known, released_at, lost, kept in _trace.spans():
-        spans = list(_spans(thread, kept, calls, start))
+        seen = [span for span in kept if span[1] or (thread, span[3]) not in unseen]
+        spans = list(_spans(thread, seen, calls, start))
         if released_at:  # it still is
             spans.append(Span((released_at - start) / 1e3, (end - start) / 1e3, "released", ""))
         spans.sort(key=lambda span: (span.start_us, -span.end_us))

@@ -35,7 +35,7 @@ static int64_t both(uint64_t *counter) {
 void clock_setup(void) {
   if (clock_ticks.scale || !is_steady())
     return;
-  uint64_t start, end;
+  uint64_t start = 0, end = 0;
   const int64_t start_ns = both(&start);
   while (clock_ns() < start_ns + COMPARED_NS) {
   }
