@@ -59,6 +59,9 @@ public:
   void set_default_timeout(hwsim::timeout limit);
   uint64_t transactions() const;
   uint32_t pending() const;
+  bool is_connected() const;
+  void wait_connected(bool connected, hwsim::timeout limit = {},
+                      const hwsim::cancel_token *cancel = nullptr);
   void wait_pending(uint32_t count, hwsim::timeout limit = {},
                     const hwsim::cancel_token *cancel = nullptr);
 

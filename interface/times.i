@@ -4,21 +4,31 @@
 
 namespace times {
 
-/* From a number of seconds; math.inf is HWSIM_TIMEOUT_NEVER. */
+/* From a number of seconds; math.inf is HWSIM_TIMEOUT_NEVER. What is not 0 does not become 0. */
 static bool from_python(PyObject *object, const char *name, const char *what, int64_t *ns_out) {
   double seconds = PyFloat_AsDouble(object);
-  if (seconds == -1.0 && PyErr_Occurred())
-    return arguments::fail(PyExc_TypeError, name, what, object);
+  if (seconds == -1.0 && PyErr_Occurred()) {
+    bool too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
+    return arguments::fail(too_large ? PyExc_ValueError : PyExc_TypeError, name, what, object);
+  }
   if (!(seconds >= 0))
     return arguments::fail(PyExc_ValueError, name, what, object);
   *ns_out = seconds >= 9.2e9 ? HWSIM_TIMEOUT_NEVER : std::llround(seconds * 1e9);
+  if (!*ns_out && seconds > 0)
+    *ns_out = 1;
   return true;
 }
 
+/* Whatever the library allows: its own message says what that is. */
 static bool from_python(PyObject *object, const char *name, int64_t *ns_out) {
-  const char *what = "a number of seconds from 0 to 9e9";
-  return from_python(object, name, what, ns_out) &&
-         (*ns_out != HWSIM_TIMEOUT_NEVER || arguments::fail(PyExc_ValueError, name, what, object));
+  double seconds = PyFloat_AsDouble(object);
+  if (!(seconds < 0) || PyErr_Occurred())
+    return from_python(object, name, "a finite number of seconds", ns_out) &&
+           (*ns_out != HWSIM_TIMEOUT_NEVER ||
+            arguments::fail(PyExc_ValueError, name, "less than 9.2e9 s", object));
+  *ns_out = seconds <= -9.2e9 ? INT64_MIN : std::llround(seconds * 1e9);
+  *ns_out = *ns_out ? *ns_out : -1;
+  return true;
 }
 
 static PyObject *to_python(int64_t ns) {

@@ -30,6 +30,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "read_voltage": lambda d, **options: d.read_voltage(0, **options),
     "reset": lambda d, **options: d.reset(**options),
     "trigger": lambda d, **options: d.trigger(1.0, **options),
+    "wait_connected": lambda d, **options: d.wait_connected(False, **options),
     "wait_pending": lambda d, **options: d.wait_pending(99, **options),
     "calibrate": lambda d, **options: d.calibrate(0, samples=2**18, **options),
     "program_firmware": lambda d, **options: d.program_firmware(IMAGE, **options),
@@ -53,6 +54,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "now": lambda d: d.now,
     "transactions": lambda d: d.transactions,
     "pending": lambda d: d.pending,
+    "connected": lambda d: d.connected,
 }
 ALIASES = {
     "__getitem__": "read_register",
@@ -87,6 +89,8 @@ BLOCKING = {
     for call, function in CALLS.items()
     if OPERATION[call].waits == "when blocking" and call not in LONG
 }
+# Those that are not pending, so that nobody can see that they wait.
+UNSEEN = ["wait_connected", "wait_pending"]
 # Those that take timeout= and cancel=: all but the subscripts.
 WITH_OPTIONS = [call for call in BLOCKING if not call.startswith("__")]
 # Those that end by themselves when they have been on the bus.
@@ -99,7 +103,7 @@ SETTINGS = [
 ]  # fmt: skip
 WORK_AFTER_CLOSE = {
     "clear_faults", "firmware_version", "signal", "timeout", "timeout=", "timer", "now",
-    "transactions", "pending",
+    "transactions", "pending", "connected",
 }  # fmt: skip
 
 

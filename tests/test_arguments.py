@@ -236,6 +236,16 @@ def test_any_number_of_seconds_is_accepted(
     device.set_signal(0, amplitude=make(1), frequency=make(5))
 
 
+@pytest.mark.parametrize("seconds", [4e-10, 9e-7, -1e-10, -1, 3601, 9e9])
+def test_timer_that_cannot_be_is_refused_with_its_limits(
+    seconds: float, device: hwsim.Device
+) -> None:
+    """Also one that would be rounded to 0, which turns it off."""
+    with pytest.raises(ValueError, match=r"timer must be 0 or from 1e-06 to 3600 s, got"):
+        device.timer = seconds
+    assert device.timer == 0
+
+
 def test_timeouts_that_are_hardly_numbers(device: hwsim.Device) -> None:
     device.timeout = math.inf
     assert device.timeout == math.inf
@@ -243,8 +253,8 @@ def test_timeouts_that_are_hardly_numbers(device: hwsim.Device) -> None:
     assert device.timeout == math.inf
     device.timeout = -0.0
     assert device.timeout == 0
-    device.timeout = 1e-10
-    assert device.timeout == 0
+    device.timeout = 1e-10  # what is not 0 does not become 0
+    assert device.timeout == 1e-9
 
 
 def test_error_of_the_arguments_own_code_comes_through(device: hwsim.Device) -> None:

@@ -294,3 +294,11 @@ def test_error_leaves_no_trace_in_the_next_call(open_device: OpenDevice) -> None
     assert device.read_register(0x40) == 0
     with pytest.raises(errors.AddressError):
         device.read_register(0x28)
+
+
+def test_repr_has_device_and_operation(open_device: OpenDevice) -> None:
+    """It is all that some logs show."""
+    device = open_device("latency=0s&fault=crc")
+    with pytest.raises(hwsim.errors.CRCError) as caught:
+        device.read_voltage(0)
+    assert repr(caught.value).startswith(f"CRCError('{device.name} read_voltage: CRC error")

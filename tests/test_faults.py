@@ -240,6 +240,43 @@ def test_disconnect_lasts_until_reconnect(open_device: OpenDevice) -> None:
     assert device.registers["EVENT_STATUS"].read() == 2 + 4
 
 
+def test_what_would_have_come_without_power_is_lost(open_device: OpenDevice) -> None:
+    """Samples, ticks and crossings alike."""
+    device = open_device("latency=0s&clock=manual&rate=1kHz&timer=10ms")
+    device.set_signal(0, "square", frequency=50, noise=0)
+    device.set_threshold(0, 0.0)
+    stream = device.stream(1000, overrun="skip")
+    ticks, crossings = device.events(kinds=["timer"]), device.events(kinds=["threshold"])
+    device.advance(0.0495)
+    stream.read(9)
+    assert len(ticks.read(100)) == len(crossings.read(100)) == 4
+    device.inject("power")
+    with pytest.raises(DeviceDisconnected):
+        device.write_register(0x40, 1)
+    assert not device.connected
+    device.advance(0.1)
+    assert stream.status.lost == 49 - 9 + 100
+    with pytest.raises(DeviceDisconnected):
+        device.stream(1000)
+    device.inject("reconnect")
+    device.wait_connected(timeout=0)
+    device.advance(0.03)
+    block = stream.read(10)
+    assert (block.first_index, block.lost) == (149, 140)
+    assert [ticks.read(1)[0].lost, crossings.read(1)[0].lost] == [10, 10]
+
+
+def test_one_can_wait_for_the_reconnect(open_device: OpenDevice) -> None:
+    device = open_device("latency=0s")
+    device.inject("disconnect")
+    with pytest.raises(TimeoutError):
+        device.wait_connected(timeout=0)
+    future = in_thread(lambda: device.wait_connected(timeout=LIMIT))
+    device.inject("reconnect")
+    future.result(LIMIT)
+    assert device.connected
+
+
 def test_disconnect_ends_every_operation_that_waits(open_device: OpenDevice) -> None:
     device = open_device("latency=1s&clock=manual&timeout=inf")
     futures = [in_thread(lambda: device.read_register(0x40)) for _ in range(8)]

@@ -84,6 +84,7 @@ NATIVE = {
         "read_voltages", lambda d: d._read_voltages(np.zeros(1, np.uint32), np.zeros(1))
     ),
     "Device._reset": when_blocking("reset", lambda d: d._reset()),
+    "Device._wait_connected": when_blocking("wait_connected", lambda d: d._wait_connected(True)),
     "Device._wait_pending": when_blocking("wait_pending", lambda d: d._wait_pending(0)),
     "Device._program_firmware": when_blocking("program_firmware", LONG["program_firmware"]),
     "Device._trigger": when_blocking("trigger", lambda d: d._trigger(1)),
@@ -117,6 +118,7 @@ NATIVE = {
         "hwsim::stream::volts_per_code", lambda d: d.stream(1)._volts_per_code(0)
     ),
     "Stream._start_ns": hold("hwsim::stream::start_ns", lambda d: d.stream(1)._start_ns()),
+    "Device._is_connected": hold("hwsim::device::is_connected", lambda d: d._is_connected()),
     "Device._timer": hold("hwsim::device::timer", lambda d: d._timer()),
     "Device._set_timer": hold("hwsim::device::set_timer", lambda d: d._set_timer(1)),
     "Device._set_threshold": hold(
@@ -175,8 +177,14 @@ WHEN_BLOCKING = [name for name, native in NATIVE.items() if native.policy == "wh
 HOLD = [name for name, native in NATIVE.items() if native.policy == "hold"]
 RELEASE = [name for name, native in NATIVE.items() if native.policy == "release"]
 # How long these take nobody knows beforehand: they release whenever they have to wait at all.
-OPEN_ENDED = {"Device._wait_register", "Device._wait_pending", "Subscription._next"}
+OPEN_ENDED = {
+    "Device._wait_connected",
+    "Device._wait_pending",
+    "Device._wait_register",
+    "Subscription._next",
+}
 NOT_PENDING = {
+    "Device._wait_connected",
     "Device._wait_pending",
     "Device.advance",
     "Stream._read",
@@ -292,6 +300,7 @@ def test_wait_for_what_may_never_come_releases_once(
     device = open_device("latency=0s")
     calls: dict[str, Call] = {
         "Device._wait_register": lambda d: d._wait_register(0x40, 1, 1, 50e-6),
+        "Device._wait_connected": lambda d: d._wait_connected(False, 50e-6),
         "Device._wait_pending": lambda d: d._wait_pending(1, 50e-6),
         "Subscription._next": lambda d: d.events().read(timeout=50e-6),
     }
@@ -407,14 +416,14 @@ def test_policy_may_change_during_a_call(open_device: OpenDevice) -> None:
 PROOF = """
     import math, sys, threading
     import hwsim
-    from calls import BLOCKING, IMAGE, LONG
+    from calls import BLOCKING, IMAGE, LONG, UNSEEN
 
     hwsim.gil.policy(sys.argv[1])
     for name in sys.argv[2].split(","):
         device = hwsim.open("hwsim://proof?latency=0s&timeout=inf")
 
         def endless():
-            if name not in ("wait_register", "wait_pending"):
+            if name not in ("wait_register", *UNSEEN):
                 device.inject("timeout")
             try:
                 BLOCKING[name](device)
@@ -424,7 +433,7 @@ PROOF = """
         thread = threading.Thread(target=endless)
         print("started", flush=True)
         thread.start()
-        if name != "wait_pending":
+        if name not in UNSEEN:
             device.wait_pending(1, timeout=math.inf)
         device.close()
         thread.join()

@@ -17,6 +17,7 @@ from hwsim.errors import (
     DeviceDisconnected,
     DeviceTimeout,
     OperationCancelled,
+    Overrun,
 )
 from hwsim.stream import Span, Status
 from streams import MANUAL, VIRTUAL, codes, connect_ramp, partial_of, ramp
@@ -27,7 +28,6 @@ FAILURES: dict[
     "timeout": (DeviceTimeout, lambda d, token: d.advance(1)),
     "Device.cancel": (OperationCancelled, lambda d, token: d.cancel()),
     "cancel": (OperationCancelled, lambda d, token: token.cancel()),
-    "disconnect": (DeviceDisconnected, lambda d, token: d.inject("disconnect")),
     "close": (DeviceClosed, lambda d, token: d.close()),
 }
 
@@ -55,8 +55,6 @@ def test_failed_read_gives_what_is_there_and_takes_nothing(
     assert (partial.first_index, partial.lost) == (first_index, 0)
     assert codes(partial) == ramp(first_index, count).tolist()
     assert (stream.status.available, stream.status.read) == (count, 0)
-    if failure == "disconnect":
-        device.inject("reconnect")
     if failure != "close":
         again = stream.read(count)
         assert again.first_index == first_index
@@ -100,17 +98,26 @@ def test_nothing_is_lost_by_a_fault_in_mid_stream(kind: FaultKind, open_device: 
     assert stream.status == Status(0, 1000, 0, False)
 
 
-def test_nothing_is_lost_while_disconnected(open_device: OpenDevice) -> None:
+def test_what_comes_without_power_is_lost(open_device: OpenDevice) -> None:
+    """Also what was there already and had not been read."""
     device = open_device(MANUAL)
     connect_ramp(device)
     stream = device.stream(1000)
+    read = in_thread(lambda: stream.read(1000))
+    device.wait_pending(1, timeout=math.inf)
     device.advance(0.1)
     device.inject("disconnect")
+    with pytest.raises(DeviceDisconnected) as caught:
+        read.result(LIMIT)
+    assert len(partial_of(caught.value)) == 0
     with pytest.raises(DeviceDisconnected):
         stream.read(10)
     device.advance(0.1)
     device.inject("reconnect")
-    assert codes(stream.read(200)) == list(range(200))
+    device.advance(0.01)
+    with pytest.raises(Overrun, match=r"200 samples were lost.*or the device had no power"):
+        stream.read(10)
+    assert codes(stream.read(10)) == list(range(200, 210))
 
 
 def test_fault_while_lagging_gives_no_sample_that_is_lost(open_device: OpenDevice) -> None:

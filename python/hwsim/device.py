@@ -206,6 +206,21 @@ class Device(Scoped, _native.Device):
         """Number of operations that are waiting."""
         return self._pending()
 
+    @property
+    def connected(self) -> bool:
+        """Whether no fault has cut the device off from its cable, and so from power."""
+        return self._is_connected()
+
+    def wait_connected(
+        self,
+        connected: bool = True,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Waits until the device is connected; with False until it is not."""
+        self._wait_connected(connected, timeout, cancel)
+
     def wait_pending(
         self, count: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> None:

@@ -58,6 +58,9 @@ class HwsimError(Exception):
         origin = " ".join(part for part in (self.device, self.operation) if part)
         return f"{origin}: {self.message}" if origin else self.message
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.message, self.device, self.operation, self.partial)
         return type(self), arguments, self.__dict__  # which has what add_note() added

@@ -162,7 +162,41 @@ static void a_reconnect_queued_behind_the_disconnect_is_not_lost(void) {
   hwsim_device_free(device);
 }
 
+static hwsim_error run_wait_connected(operation *self) {
+  return hwsim_device_wait_connected(self->device, self->value, self->call);
+}
+
+static bool is_connected(hwsim_device *device) {
+  bool connected = false;
+  CHECK_OK(hwsim_device_is_connected(device, &connected));
+  return connected;
+}
+
+static void one_can_wait_for_a_device_to_come_and_go(void) {
+  static const hwsim_fault_kind kinds[] = {HWSIM_FAULT_DISCONNECT, HWSIM_FAULT_RECONNECT};
+  const hwsim_call at_once = {0, NULL};
+  hwsim_device *device = open_device("hwsim://d?latency=0s");
+  for (int wanted = 0; wanted < 2; wanted++) {
+    operation self = {
+        .device = device, .run = run_wait_connected, .value = (uint32_t)wanted, .call = &forever};
+    hwsim_fault fault;
+    CHECK(is_connected(device) == !wanted);
+    CHECK_OK(hwsim_device_wait_connected(device, !wanted, &at_once));
+    CHECK_FAILS(hwsim_device_wait_connected(device, wanted, &at_once), HWSIM_ETIMEOUT);
+    operation_launch(&self);
+    CHECK_OK(hwsim_fault_init(kinds[wanted], &fault));
+    CHECK_OK(hwsim_fault_inject(device, &fault));
+    CHECK_OK(operation_join(&self));
+    CHECK(is_connected(device) == wanted);
+  }
+  hwsim_device_close(device);
+  CHECK_FAILS(hwsim_device_wait_connected(device, false, &forever), HWSIM_ECLOSED);
+  CHECK(is_connected(device));
+  hwsim_device_free(device);
+}
+
 static const test tests[] = {
+    TEST(one_can_wait_for_a_device_to_come_and_go),
     TEST(a_disconnect_at_once_ends_all_that_waits),
     TEST(a_disconnect_at_n_ends_those_behind_it),
     TEST(it_stays_disconnected_until_a_reconnect),

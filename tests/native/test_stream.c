@@ -487,9 +487,10 @@ static void a_failed_read_shows_what_is_there_and_takes_nothing(void) {
   static const struct {
     hwsim_error error;
     void (*act)(hwsim_device *device);
-  } failures[] = {{HWSIM_ECANCELLED, cancel},
-                  {HWSIM_EDISCONNECTED, disconnect},
-                  {HWSIM_ECLOSED, hwsim_device_close}};
+    uint64_t left; /* of what was there */
+  } failures[] = {{HWSIM_ECANCELLED, cancel, 3},
+                  {HWSIM_EDISCONNECTED, disconnect, 0}, /* nothing, without power */
+                  {HWSIM_ECLOSED, hwsim_device_close, 3}};
   for (size_t i = 0; i < LENGTH(failures); i++) {
     hwsim_device *device = open_ramp(MANUAL);
     hwsim_stream *stream = start(device);
@@ -499,11 +500,57 @@ static void a_failed_read_shows_what_is_there_and_takes_nothing(void) {
     reading_start(&read, device, stream, 10, &forever);
     advance(device, 3 * MS);
     failures[i].act(device);
-    reading_end(&read, failures[i].error, 2, 3);
+    uint64_t left = failures[i].left;
+    reading_end(&read, failures[i].error, 5 - left, left);
     CHECK_TEXT(read.base.info.operation, "read");
-    check_status(stream, 3, 2, 0, failures[i].error != HWSIM_ECLOSED);
+    check_status(stream, left, 2, 3 - left, failures[i].error != HWSIM_ECLOSED);
     end(stream, device);
   }
+}
+
+static void reconnect(hwsim_device *device) {
+  hwsim_fault fault;
+  CHECK_OK(hwsim_fault_init(HWSIM_FAULT_RECONNECT, &fault));
+  CHECK_OK(hwsim_fault_inject(device, &fault));
+}
+
+/* What had not been read, and what would have come: exactly, and the indices are those of the time.
+ */
+static void without_power_samples_are_lost(void) {
+  hwsim_device *device = open_ramp(MANUAL);
+  hwsim_stream_config config = config_of(1000, 0, HWSIM_OVERRUN_SKIP);
+  hwsim_stream *stream = start_with(device, config), *another = NULL;
+  hwsim_stream_status status;
+  advance(device, 20 * MS);
+  check_block(read_ramp(stream, 2), 0, 2, 0);
+  disconnect(device);
+  check_status(stream, 0, 2, 18, true);
+  advance(device, 100 * MS);
+  check_status(stream, 0, 2, 118, true);
+  CHECK_FAILS(hwsim_stream_start(device, &config, &another), HWSIM_EDISCONNECTED);
+  reconnect(device);
+  advance(device, 5 * MS);
+  check_status(stream, 5, 2, 118, true);
+  check_block(read_ramp(stream, 5), 120, 5, 118);
+  disconnect(device);
+  reconnect(device); /* and nothing is lost in no time */
+  advance(device, 3 * MS);
+  check_block(read_ramp(stream, 3), 125, 3, 0);
+  CHECK_OK(hwsim_stream_get_status(stream, &status));
+  CHECK_EQUAL(status.lost, 118);
+  end(stream, device);
+}
+
+static void a_stream_may_end_while_there_is_no_power(void) {
+  hwsim_device *device = open_ramp(MANUAL);
+  hwsim_stream *stream = start_with(device, config_of(1000, 50, HWSIM_OVERRUN_SKIP));
+  advance(device, 20 * MS);
+  disconnect(device);
+  advance(device, 100 * MS);
+  reconnect(device);
+  check_block(read_ramp(stream, 5), 50, 0, 50);
+  check_status(stream, 0, 0, 50, false);
+  end(stream, device);
 }
 
 static void a_fault_loses_nothing(void) {
@@ -708,6 +755,8 @@ static const test tests[] = {
     TEST(a_stream_keeps_its_device_and_the_last_owner_closes_it),
     TEST(later_signals_do_not_change_a_stream),
     TEST(a_failed_read_shows_what_is_there_and_takes_nothing),
+    TEST(without_power_samples_are_lost),
+    TEST(a_stream_may_end_while_there_is_no_power),
     TEST(a_fault_loses_nothing),
     TEST(a_closed_device_starts_and_reads_no_stream),
     TEST(bad_settings_are_named),

@@ -82,12 +82,12 @@ static void a_disconnected_device_does_not_tick(void) {
   advance(device, 4 * MS);
   CHECK_EVENT(take_one(subscription), TIMER, 2 * MS, 0, 0, 0, 1);
   CHECK_EVENT(take_one(subscription), TIMER, 4 * MS, 1, 0, 0, 2);
-  CHECK_EVENT(take_one(subscription), RECONNECT, 21 * MS, 2, 0, 0, 0);
-  CHECK_EVENT(take_one(subscription), TIMER, 23 * MS, 3, 0, 0, 1);
-  CHECK_EVENT(take_one(subscription), TIMER, 25 * MS, 4, 0, 0, 2);
-  CHECK_STATUS(subscription, 0, 5, 0);
-  CHECK_EVENT(take_one(joined), TIMER, 23 * MS, 0, 0, 0, 1);
-  CHECK_STATUS(joined, 1, 1, 0);
+  CHECK_EVENT(take_one(subscription), RECONNECT, 21 * MS, 10, 8, 0, 0);
+  CHECK_EVENT(take_one(subscription), TIMER, 23 * MS, 11, 0, 0, 1);
+  CHECK_EVENT(take_one(subscription), TIMER, 25 * MS, 12, 0, 0, 2);
+  CHECK_STATUS(subscription, 0, 5, 8);
+  CHECK_EVENT(take_one(joined), TIMER, 23 * MS, 5, 5, 0, 1);
+  CHECK_STATUS(joined, 1, 1, 5);
   hwsim_subscription_free(joined);
   end(subscription, device);
 }
@@ -101,7 +101,7 @@ static void a_timer_set_while_disconnected_starts_at_the_reconnect(void) {
   advance(device, 10 * MS + 5);
   reconnect(device);
   advance(device, MS);
-  CHECK_EVENT(take_one(subscription), TIMER, 21 * MS + 5, 0, 0, 0, 1);
+  CHECK_EVENT(take_one(subscription), TIMER, 21 * MS + 5, 13, 13, 0, 1);
   CHECK_NO_MORE(subscription);
   end(subscription, device);
 }

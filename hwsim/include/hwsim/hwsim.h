@@ -247,6 +247,16 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_wait_pending(hwsim_device *devi
  * EFORKED (the token is the parent's). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_wait_free(const char *name, const hwsim_call *call);
 
+/* Whether the device is connected: no fault has cut it off. Works on a closed device.
+ * Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_is_connected(hwsim_device *device,
+                                                              bool *connected_out);
+/* Waits until the device is connected, or with `connected` false until it is not. Takes no time on
+ * the bus, and is not counted as pending. Blocks. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_wait_connected(hwsim_device *device,
+                                                                bool connected,
+                                                                const hwsim_call *call);
+
 /* The devices that can be seen: the bench, daq0 to daq7, which is always there, and every other
  * device open in this process; sorted by name. hwsim_device_list(): an array of *count_out entries,
  * to be released with free(). Errors: ENOMEM. */
@@ -597,8 +607,8 @@ HWSIM_API const char *hwsim_event_name(hwsim_event_kind kind);
 /* Errors: EINVALID (with the nearest name). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_event_find(const char *text, hwsim_event_kind *kind_out);
 
-/* Ticks every `period_ns` from now on; 0: none. 1 us to 1 h. The ticks of a disconnected device
- * are not missed later; its timer starts again when it reconnects.
+/* Ticks every `period_ns` from now on; 0: none. 1 us to 1 h. The timer starts again when a
+ * disconnected device reconnects; the ticks until then are counted as lost.
  * Errors: EINVALID, ECLOSED, EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_timer_set(hwsim_device *device, int64_t period_ns);
 /* Errors: EFORKED. */
@@ -708,7 +718,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_events_stop(int64_t timeout_ns);
   X(BUS, 2, "bus", EBUS)                                                                           \
   X(CRC, 3, "crc", ECRC)                                                                           \
   X(BUSY, 4, "busy", EBUSY)                                                                        \
-  X(DISCONNECT, 5, "disconnect", EDISCONNECTED) /* stays so until a reconnect */                   \
+  X(DISCONNECT, 5, "disconnect", EDISCONNECTED) /* the cable, and the power with it */             \
   X(RECONNECT, 6, "reconnect", OK)              /* back, registers reset */                        \
   X(STUCK, 7, "stuck", OK)                      /* bits of a register read as given */             \
   X(SPIKE, 8, "spike", OK)                      /* one operation takes extra_ns longer */          \
@@ -726,6 +736,13 @@ typedef enum hwsim_fault_kind {
   HWSIM_FAULTS(HWSIM_X)
 #undef HWSIM_X
 } hwsim_fault_kind;
+
+/* A disconnected device has no power: it gets that through the cable. Without power nothing
+ * happens, and what would have come is counted as lost: samples of a stream that had not been read,
+ * and those until it reconnects; ticks; crossings. Operations fail, also new streams. Queues of
+ * events are on this side of the cable: what was in them can be read. When it reconnects, its
+ * registers are at their reset values, timer and comparators start anew, and streams go on with the
+ * indices that belong to the time. */
 
 /* When and how the device fails. Operations on the bus are counted from 1 since open. A fault hits
  * each of the operations at .. at + count - 1 with its probability, drawn from the device's seed

@@ -183,6 +183,16 @@ public:
     check(hwsim_device_pending(get(), &count));
     return count;
   }
+  bool is_connected() const {
+    bool connected = false;
+    check(hwsim_device_is_connected(get(), &connected));
+    return connected;
+  }
+  void wait_connected(bool connected = true, timeout limit = {},
+                      const cancel_token *cancel = nullptr) {
+    const hwsim_call call = options(limit, cancel);
+    check(hwsim_device_wait_connected(get(), connected, &call));
+  }
   void wait_pending(std::uint32_t count, timeout limit = {}, const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);
     check(hwsim_device_wait_pending(get(), count, &call));

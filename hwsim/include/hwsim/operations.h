@@ -29,6 +29,8 @@
   X(device, transactions, never, 0, NOTHING, "How many operations have been put on the bus")       \
   X(device, pending, never, 0, NOTHING, "How many operations wait now")                            \
   X(device, wait_pending, when_blocking, 0, NOTHING, "Waits until so many operations wait")        \
+  X(device, connected, never, 0, NOTHING, "Whether the device is connected, and has power")        \
+  X(device, wait_connected, when_blocking, 0, NOTHING, "Waits until the device comes, or goes")    \
   X(device, now, never, 0, NOTHING, "The device's time since it was opened")                       \
   X(device, advance, in_slices, 0, NOTHING, "Moves a manual clock on")                             \
   X(device, read_register, when_blocking, 4, NOTHING, "Reads a register")                          \

@@ -35,7 +35,7 @@ struct hwsim_stream {
 
 /* Samples since the start at a time, end or not. */
 static uint64_t produced(const hwsim_stream *stream, int64_t at_ns) {
-  return rate_count(stream->rate_uhz, at_ns - stream->start_ns);
+  return at_ns > stream->start_ns ? rate_count(stream->rate_uhz, at_ns - stream->start_ns) : 0;
 }
 
 static uint64_t available(const hwsim_stream *stream, int64_t at_ns) {
@@ -49,10 +49,13 @@ static int64_t time_of(const hwsim_stream *stream, uint64_t count) {
   return add_saturated(stream->start_ns, rate_time(stream->rate_uhz, count));
 }
 
-/* A reader that lags by more than the buffer has lost the oldest samples. */
+/* A reader that lags by more than the buffer has lost the oldest samples; and whoever has not read
+ * them when the power fails has lost all, with those that would have come until it is back. */
 static uint64_t overdue(const hwsim_stream *stream, int64_t at_ns) {
   uint64_t there = available(stream, at_ns);
-  return there > stream->buffer ? there - stream->buffer : 0;
+  uint64_t forgotten = available(stream, bus_forgotten_ns(stream->device, at_ns));
+  uint64_t too_many = there > stream->buffer ? there - stream->buffer : 0;
+  return forgotten > too_many ? forgotten : too_many;
 }
 
 static void drop_overdue(hwsim_stream *stream, int64_t at_ns) {
@@ -142,12 +145,14 @@ hwsim_error hwsim_stream_start(hwsim_device *device, const hwsim_stream_config *
     destroy(stream);
     return error;
   }
-  if (!converters_are_enabled(device)) {
+  stream->start_ns = timeline_update(device);
+  bool off = bus_is_off(device);
+  if (off || !converters_are_enabled(device)) {
     timeline_unlock(device);
     destroy(stream);
-    return converters_say_disabled(device, operation);
+    return off ? error_set_plain(HWSIM_EDISCONNECTED, device->config.name, operation->name)
+               : converters_say_disabled(device, operation);
   }
-  stream->start_ns = timeline_now(device);
   for (uint32_t i = 0; i < config->channel_count; i++) {
     stream->views[i] = converters_view(device, config->channels[i]);
     stream->plans[i] = converters_plan(device, config->channels[i], config->rate_hz);
@@ -382,8 +387,8 @@ hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t 
       error_set(error, name, operation, "the device's clock ends before the last sample comes");
     if (self.block.lost)
       error_set(error, name, operation,
-                "%llu samples were lost: they were not read in time; read more often, or use a "
-                "larger buffer",
+                "%llu samples were lost: they were not read in time, or the device had no power; "
+                "read more often, or use a larger buffer",
                 (unsigned long long)self.block.lost);
   }
   if (self.block.count && !generate_all(stream, format, &self.block, data_out)) {

@@ -101,8 +101,7 @@ static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
 }
 
 static bool are_watched(const hwsim_device *device) {
-  return device->comparators->all && !bus_is_off(device) &&
-         subscribers_want(device, HWSIM_EVENT_THRESHOLD);
+  return device->comparators->all && subscribers_want(device, HWSIM_EVENT_THRESHOLD);
 }
 
 /* Acts next at the first crossing, or where the search for it has to go on. */
@@ -122,7 +121,7 @@ static void look_ahead(hwsim_device *device, int64_t now_ns) {
 
 /* The output of the first channel that has a crossing by now changes. */
 static void cross(hwsim_device *device, int64_t now_ns) {
-  occurrence first = {.kind = HWSIM_EVENT_THRESHOLD, .at_ns = FOREVER};
+  occurrence first = {.kind = HWSIM_EVENT_THRESHOLD, .at_ns = FOREVER, .lost = bus_is_off(device)};
   for (uint32_t i = 0; i < device->config.channels; i++) {
     const comparator *self = comparator_of(device, i);
     int64_t at_ns = self->found ? sample_time(device, self, self->n - 1) : FOREVER;
@@ -201,10 +200,6 @@ void comparators_open(hwsim_device *device) {
 }
 
 void comparators_free(hwsim_device *device) { free(device->comparators->all); }
-
-void comparators_power_off(hwsim_device *device) {
-  unwatched(device, &device->comparators->producer);
-}
 
 void comparators_power_on(hwsim_device *device, int64_t at_ns) {
   for (uint32_t i = 0; device->comparators->all && i < device->config.channels; i++)

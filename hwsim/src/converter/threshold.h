@@ -10,7 +10,6 @@ size_t comparators_size(void);
 void comparators_open(hwsim_device *device);
 void comparators_free(hwsim_device *device);
 /* Mutex held. */
-void comparators_power_off(hwsim_device *device);
 void comparators_power_on(hwsim_device *device, int64_t at_ns);
 
 #endif

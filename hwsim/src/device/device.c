@@ -252,6 +252,42 @@ hwsim_error hwsim_device_pending(hwsim_device *device, uint32_t *pending_out) {
   return HWSIM_OK;
 }
 
+hwsim_error hwsim_device_is_connected(hwsim_device *device, bool *connected_out) {
+  hwsim_error error = timeline_lock_any(device, OPERATION(device, connected));
+  if (error)
+    return error;
+  timeline_update(device);
+  *connected_out = !bus_is_off(device);
+  timeline_unlock(device);
+  return HWSIM_OK;
+}
+
+typedef struct wait_connected_op {
+  op base;
+  bool connected;
+} wait_connected_op;
+
+static hwsim_error apply_wait_connected(hwsim_device *device, op *self, int64_t at_ns) {
+  (void)at_ns;
+  self->wake_ns = FOREVER;
+  return bus_is_off(device) != ((wait_connected_op *)self)->connected ? HWSIM_OK : OP_ARMED;
+}
+
+hwsim_error hwsim_device_wait_connected(hwsim_device *device, bool connected,
+                                        const hwsim_call *call) {
+  static const op_kind kind = {.row = OPERATION(device, wait_connected),
+                               .apply = apply_wait_connected,
+                               .off_bus = true,
+                               .observer = true,
+                               .timed = true,
+                               .open_ended = true};
+  wait_connected_op self;
+  op_prepare(&self.base, &kind);
+  self.base.topic = bus_connection_topic(device);
+  self.connected = connected;
+  return call_run(device, &self.base, call);
+}
+
 typedef struct wait_pending_op {
   op base;
   uint32_t count;

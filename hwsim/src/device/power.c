@@ -1,4 +1,8 @@
-/* Power: switches the parts of a device off and on, each in its turn. */
+/* Power: switches the parts of a device off and on, each in its turn.
+ *
+ * A device gets its power through the cable: who is disconnected has none. Without power nothing
+ * happens, and what would have come is counted as lost: samples that had not been read, ticks,
+ * crossings. With the power it boots: its registers are reset, and all that runs starts anew. */
 #include "device/power.h"
 
 #include "converter/threshold.h"
@@ -11,7 +15,6 @@
 void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
   if (!bus_is_off(device)) {
     ticks_power_off(device, at_ns);
-    comparators_power_off(device);
     observers_tell(device,
                    &(occurrence){.kind = HWSIM_EVENT_DISCONNECT, .at_ns = at_ns, .cause = cause});
   }
@@ -24,7 +27,7 @@ void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
 void power_on(hwsim_device *device, int64_t at_ns) {
   if (!bus_is_off(device))
     return;
-  bus_on(device);
+  bus_on(device, at_ns);
   firmware_boot(device);
   registers_reset(device, NULL, at_ns);
   /* Also in registers that have just been reset it can be seen what has happened. */

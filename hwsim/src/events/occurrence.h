@@ -10,6 +10,7 @@ typedef struct occurrence {
   uint32_t channel; /* see HWSIM_EVENTS */
   int64_t at_ns;
   double value;
+  bool lost;       /* it would have happened, had there been power */
   const op *cause; /* whose effect it is, so that it has found room; NULL: nobody's, and it cannot
                       wait for room */
 } occurrence;

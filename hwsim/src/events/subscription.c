@@ -113,7 +113,9 @@ static size_t take(hwsim_subscription *self, hwsim_event *events_out, size_t cap
 static void happened(hwsim_device *device, observer *observer, const occurrence *what) {
   (void)device;
   hwsim_subscription *self = ELEMENT(observer, hwsim_subscription, observer);
-  if (wants(self, what->kind))
+  if (wants(self, what->kind) && what->lost)
+    self->sequence++;
+  else if (wants(self, what->kind))
     push(self,
          (hwsim_event){.kind = what->kind,
                        .time_ns = what->at_ns,

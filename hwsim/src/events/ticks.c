@@ -22,10 +22,9 @@ int64_t ticks_time(const hwsim_device *device, uint64_t tick) {
   return tick > most ? FOREVER : self->base_ns + (int64_t)tick * self->period_ns;
 }
 
-/* Ticks from the timer's start until a time. */
+/* Ticks from the timer's start until a time, also those that would have come. */
 static uint64_t ticks_by(const ticks *self, int64_t at_ns) {
-  bool runs = self->period_ns && self->powered;
-  return runs ? (uint64_t)((at_ns - self->base_ns) / self->period_ns) : 0;
+  return self->period_ns ? (uint64_t)((at_ns - self->base_ns) / self->period_ns) : 0;
 }
 
 int64_t ticks_next_ns(const hwsim_device *device, const tick_follower *self) {
@@ -72,7 +71,7 @@ void ticks_unfollow(hwsim_device *device, tick_follower *self) {
   ticks_reschedule(device);
 }
 
-/* Ticks that are still held back will not come any more. */
+/* Ticks that are still held back, or for which there was no power, will not come any more. */
 static void stop(hwsim_device *device, int64_t now_ns) {
   ticks *self = device->ticks;
   uint64_t by_now = ticks_by(self, now_ns);
@@ -81,6 +80,7 @@ static void stop(hwsim_device *device, int64_t now_ns) {
     tick_follower *follower = from_list(each);
     if (by_now > follower->seen)
       follower->missed(follower, by_now - follower->seen);
+    follower->seen = by_now;
   }
 }
 
@@ -104,6 +104,7 @@ void ticks_power_off(hwsim_device *device, int64_t at_ns) {
 
 void ticks_power_on(hwsim_device *device, int64_t at_ns) {
   device->ticks->powered = true;
+  stop(device, at_ns);
   start(device, at_ns);
 }
 

@@ -19,7 +19,8 @@ struct bus {
   list armed; /* operations that wait for a condition */
   uint64_t transactions;
   uint32_t pending;
-  topic on_pending;
+  topic on_pending, on_connection;
+  int64_t forgotten_ns; /* when the power came back last */
   int64_t timeout_ns;
   uint64_t cancels;
 };
@@ -38,6 +39,7 @@ void bus_open(hwsim_device *device, const bus_host *host) {
   list_init(&self->queue);
   list_init(&self->armed);
   topic_init(&self->on_pending, false);
+  topic_init(&self->on_connection, false);
   self->timeout_ns = config->timeout_ns;
 }
 
@@ -358,6 +360,7 @@ uint64_t bus_cancels(const hwsim_device *device) { return device->bus->cancels; 
 uint64_t bus_transactions(const hwsim_device *device) { return device->bus->transactions; }
 uint32_t bus_pending(const hwsim_device *device) { return device->bus->pending; }
 topic *bus_pending_topic(const hwsim_device *device) { return &device->bus->on_pending; }
+topic *bus_connection_topic(const hwsim_device *device) { return &device->bus->on_connection; }
 int64_t bus_default_timeout(const hwsim_device *device) { return device->bus->timeout_ns; }
 void bus_set_default_timeout(hwsim_device *device, int64_t timeout_ns) {
   device->bus->timeout_ns = timeout_ns;
@@ -395,9 +398,14 @@ void bus_power_on(hwsim_device *device, int64_t at_ns) {
 
 bool bus_is_off(const hwsim_device *device) { return device->bus->off; }
 
+int64_t bus_forgotten_ns(const hwsim_device *device, int64_t now_ns) {
+  return device->bus->off ? now_ns : device->bus->forgotten_ns;
+}
+
 static void set_off(hwsim_device *device, bool off) {
   bus_add_detour(device, off - device->bus->off);
   device->bus->off = off;
+  topic_touch(device, &device->bus->on_connection);
 }
 
 bool bus_off(hwsim_device *device) {
@@ -413,6 +421,9 @@ bool bus_off(hwsim_device *device) {
   return !list_is_empty(&self->queue);
 }
 
-void bus_on(hwsim_device *device) { set_off(device, false); }
+void bus_on(hwsim_device *device, int64_t at_ns) {
+  set_off(device, false);
+  device->bus->forgotten_ns = at_ns;
+}
 
 void bus_restart(hwsim_device *device, int64_t at_ns) { start_first(device, at_ns); }

@@ -59,10 +59,14 @@ void bus_power_off(hwsim_device *device, const op *cause, int64_t at_ns);
 void bus_power_on(hwsim_device *device, int64_t at_ns);
 /* What the host does to the bus then. */
 bool bus_is_off(const hwsim_device *device);
+/* What came by this time is lost unless it was taken: the device has had no power since. */
+int64_t bus_forgotten_ns(const hwsim_device *device, int64_t now_ns);
+/* Of operations that wait for the device to come or go. */
+topic *bus_connection_topic(const hwsim_device *device);
 /* Operations fail with EDISCONNECTED, up to the first that brings the device back. True: there is
  * one, and bus_restart() must follow. */
 bool bus_off(hwsim_device *device);
-void bus_on(hwsim_device *device);
+void bus_on(hwsim_device *device, int64_t at_ns);
 void bus_restart(hwsim_device *device, int64_t at_ns);
 /* There is room for events again: an operation that was held back takes effect. */
 void bus_resume(hwsim_device *device, int64_t now_ns);
