@@ -261,6 +261,30 @@ def test_exit_waits_for_the_callback_that_runs() -> None:
     assert output == "begins\nends\n"
 
 
+def test_exit_lets_no_further_callback_of_a_batch_begin() -> None:
+    output = run_script("""
+        import threading
+        import hwsim
+
+        device = hwsim.open("hwsim://batch?latency=0s&clock=manual&timer=1s")
+        entered = threading.Event()
+
+        def callback(event):
+            print(event.value, flush=True)
+            entered.set()
+            while True:  # until the interpreter shuts down
+                try:
+                    device.on_event(len).close()
+                except RuntimeError:
+                    return
+
+        device.on_event(callback)
+        device.advance(5)  # five ticks at once
+        entered.wait()
+    """).check()
+    assert output == "1.0\n"
+
+
 def test_exit_does_not_wait_for_ever() -> None:
     """For a callback that does not return: it is named and left behind, whatever it is in."""
     source = """

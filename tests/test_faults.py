@@ -132,6 +132,25 @@ def test_probability_is_met_and_drawn_from_the_seed(open_device: OpenDevice) -> 
     assert 420 < len(first) < 580  # 500 +- 4 sigma
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("fault=bus~0.3&seed=0", [2, 9, 11, 14, 17, 21, 24, 31, 36, 38, 39]),
+        ("fault=bus~0.3&seed=1", [1, 6, 11, 12, 14, 15, 18, 20, 24, 25, 32, 33, 36]),
+        (f"fault=bus~0.3&seed={2**64 - 1}", [9, 11, 14, 15, 20, 22, 26, 31, 36, 38, 39]),
+        (
+            "fault=bus~0.2&fault=crc~0.2&seed=7",
+            [1, 3, 5, 6, 7, 14, 18, 19, 21, 28, 30, 31, 33, 38],
+        ),
+    ],
+)
+def test_hits_are_the_same_in_every_version(
+    settings: str, expected: list[int], open_device: OpenDevice
+) -> None:
+    """Same seed, same faults: recorded once, and not to be recorded again."""
+    assert hits(open_device(f"{VIRTUAL}&{settings}"), 40) == expected
+
+
 def test_two_faults_of_one_probability_hit_independently(open_device: OpenDevice) -> None:
     device = open_device(f"{VIRTUAL}&seed=3&fault=spike~0.5:1s&fault=spike~0.5:10s&timeout=inf")
     costs = set()

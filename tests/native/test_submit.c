@@ -1,8 +1,10 @@
 /* Submitted operations: each ends once, in order, and is told of its end; nobody has to wait. */
 #include "threads.h"
 
+#include "base/time.h"
 #include "timeline/call.h"
 #include "timeline/operation.h"
+#include "timeline/timeline.h"
 
 /* An operation that notes when it took effect, and when it ended. */
 typedef struct noted {
@@ -190,11 +192,46 @@ static void ten_thousand_end_each_in_its_turn(void) {
   hwsim_device_free(device);
 }
 
+static void *set_token(void *token) {
+  hwsim_cancel_set(token);
+  return NULL;
+}
+
+/* Between the call's first look at the token and the device. A call that has not come so far yet is
+ * stopped, too. */
+static void a_token_set_while_a_call_waits_for_the_device_stops_it(void) {
+  for (int i = 0; i < 20; i++) {
+    hwsim_device *device = open_device("hwsim://d?clock=manual");
+    hwsim_cancel *token = NULL;
+    CHECK_OK(hwsim_cancel_new(&token));
+    const hwsim_call call = {0, token};
+    operation queued = {.device = device, .run = run_read, .call = &call};
+    pthread_t setter;
+    pthread_mutex_lock(timeline_mutex(device));
+    operation_launch(&queued);
+    for (int64_t end = monotonic_ns() + MS; monotonic_ns() < end;)
+      ;
+    CHECK(pthread_create(&setter, NULL, set_token, token) == 0);
+    while (!hwsim_cancel_is_set(token))
+      ;
+    pthread_mutex_unlock(timeline_mutex(device));
+    CHECK_EQUAL(operation_join(&queued), HWSIM_ECANCELLED);
+    CHECK(pthread_join(setter, NULL) == 0);
+    hwsim_cancel_free(token);
+    hwsim_device_free(device);
+  }
+}
+
 static const test tests[] = {
-    TEST(they_end_in_order_when_time_comes),       TEST(one_that_costs_no_time_has_ended_already),
-    TEST(one_that_is_refused_never_ends),          TEST(close_ends_those_that_are_pending),
-    TEST(the_owner_may_free_the_device_meanwhile), TEST(a_token_ends_its_own_without_effect),
-    TEST(its_timeout_and_its_faults_reach_it),     TEST(a_blocking_call_takes_its_turn_among_them),
+    TEST(they_end_in_order_when_time_comes),
+    TEST(one_that_costs_no_time_has_ended_already),
+    TEST(one_that_is_refused_never_ends),
+    TEST(close_ends_those_that_are_pending),
+    TEST(the_owner_may_free_the_device_meanwhile),
+    TEST(a_token_ends_its_own_without_effect),
+    TEST(its_timeout_and_its_faults_reach_it),
+    TEST(a_blocking_call_takes_its_turn_among_them),
     TEST(ten_thousand_end_each_in_its_turn),
+    TEST(a_token_set_while_a_call_waits_for_the_device_stops_it),
 };
 CHECK_MAIN(tests)
