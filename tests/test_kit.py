@@ -104,7 +104,7 @@ SIGNATURES = """
     import foreign
     for each in foreign.probe.move, foreign.probe.fill, foreign.stop, foreign.gil_set_policy:
         print(each.__name__, inspect.signature(each))
-    print(inspect.signature(foreign.probe), [inspect.getdoc(foreign.probe.move)])
+    print(inspect.signature(foreign.probe.__init__), [inspect.getdoc(foreign.probe.move)])
     probe = foreign.probe(1)
     print(probe.move(1, 2.0), hasattr(probe, "this"), "__int__" in dir(probe))
 """
@@ -140,6 +140,6 @@ def test_signatures_are_those_of_the_declarations(tmp_path: Path) -> None:
         "fill (self, out, /)",
         "stop (now=True, /)",
         "gil_set_policy (policy, /)",
-        "(number=3, /) ['Moves it.\\nBlocks.']",
+        "(self, number=3, /) ['Moves it.\\nBlocks.']",
         "1 False False",
     ]

@@ -250,7 +250,7 @@ def test_native_function_has_a_signature(name: str, function: Any) -> None:
         (hwsim.Device.cancel, "(self, /)"),
         (hwsim.Device.read_register, "(self, /, address, *, timeout=None, cancel=None)"),
         (hwsim.Stream.stop, "(self, /)"),
-        (hwsim.CancelToken, "()"),
+        (hwsim.CancelToken, "() -> 'None'"),
         (_native.Device._read_block, "(self, address, values, limit=None, cancel=None, /)"),
         (_native.Stream._read, "(self, out, limit=None, cancel=None, /)"),
         (_native.wait_free, "(name, limit=None, cancel=None, /)"),

@@ -256,8 +256,9 @@ def test_wait_is_ended_by_ctrl_c() -> None:
 
 def test_wait_ends_in_a_forked_child_which_has_no_devices() -> None:
     script = """
-        import os, threading, hwsim
+        import os, threading, warnings, hwsim
         from hwsim import opened
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads
         device = hwsim.open("hwsim://x?latency=0s")
         with opened.lock:  # of another thread of the parent's, or of this one
             child = os.fork()
@@ -275,8 +276,9 @@ def test_wait_ends_in_a_forked_child_which_has_no_devices() -> None:
 
 def test_fork_while_another_thread_opens_leaves_no_lock_behind() -> None:
     script = """
-        import os, threading, hwsim
+        import os, threading, warnings, hwsim
         from hwsim import opened
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads
         held, go = threading.Event(), threading.Event()
         def hold():
             with opened.lock:

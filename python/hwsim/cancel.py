@@ -17,6 +17,9 @@ class CancelToken(Unique, _native.CancelToken):
 
     _instead = "share it between threads as it is; another process needs one of its own"
 
+    def __init__(self) -> None:
+        super().__init__()  # in Python for its signature, which 3.13 finds in no compiled one
+
     @property
     def cancelled(self) -> bool:
         """Whether :meth:`cancel` has been called."""
