@@ -52,6 +52,7 @@ class Case(NamedTuple):
     oracle: Callable[[str], Finding]
     control: str
     verdict: str
+    short: bool = True  # whether it is in the short form
 
     def __str__(self) -> str:
         return f"{self.oracle.__name__}-{self.control}"
@@ -71,17 +72,34 @@ def in_native_thread(control: str) -> Finding:
     return called_back(control, "start")
 
 
+def interrupted_stand_in(function: str) -> Finding:
+    """A Python function of stand_ins.py that is wrong after Ctrl-C."""
+    return interrupt.judge(Subject(f"stand_ins:{function}", (0.5,)), limit=LIMIT)
+
+
+def forked_stand_in(function: str) -> Finding:
+    """One that knows when it is in a child."""
+    return fork.judge(
+        Subject(f"stand_ins:{function}"), child_args=None, limit=LIMIT, patience=LIMIT
+    )
+
+
+def leaked_stand_in(function: str) -> Finding:
+    """One that leaves things behind now and then, or for a while."""
+    return leak.judge(Subject(f"stand_ins:{function}"), errors=[], limit=LIMIT)
+
+
 CASES = [
     Case(interrupted, "right", "obeys"),
-    Case(interrupted, "holds", "obeys"),
+    Case(interrupted, "holds", "obeys", short=False),
     Case(interrupted, "deaf", "deaf"),
     Case(forked, "right", "survives"),
-    Case(forked, "deaf", "survives"),
+    Case(forked, "deaf", "survives", short=False),
     Case(forked, "hangs_after_fork", "hangs"),
     Case(forked, "deadlocks_after_fork", "hangs"),
     Case(forked, "crosses_after_fork", "crosses"),
     Case(exited, "right", "clean"),
-    Case(exited, "holds", "clean"),
+    Case(exited, "holds", "clean", short=False),
     Case(exited, "aborts_at_exit", "aborts"),
     Case(exited, "hangs_at_exit", "hangs"),
     Case(leaked, "right", "clean"),
@@ -94,7 +112,17 @@ CASES = [
     Case(in_caller, "right", "safe"),
     Case(in_native_thread, "right", "safe"),
     Case(in_caller, "loses_error", "loses"),
-    Case(in_native_thread, "loses_error", "loses"),
+    Case(in_native_thread, "loses_error", "loses", short=False),
     Case(in_caller, "crashes_in_callback", "crashes"),
     Case(in_caller, "hangs_in_callback", "hangs"),
+    Case(interrupted_stand_in, "swallows", "swallowed"),
+    Case(interrupted_stand_in, "breaks", "broken"),
+    Case(interrupted_stand_in, "stays_locked", "hangs", short=False),
+    Case(interrupted_stand_in, "crashes", "crashes", short=False),
+    Case(interrupted_stand_in, "works_once", "obeys", short=False),
+    Case(forked_stand_in, "refuses_in_child", "refuses"),
+    Case(forked_stand_in, "crashes_in_child", "crashes", short=False),
+    Case(leaked_stand_in, "leaks_seldom", "leaks"),
+    Case(leaked_stand_in, "fills_cache", "clean", short=False),
+    Case(leaked_stand_in, "starts_thread", "clean", short=False),
 ]

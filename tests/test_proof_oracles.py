@@ -21,7 +21,7 @@ BUSY = "while True: pass"
 found = functools.cache(Case.judge)  # for the short form, once for all tests
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if case.short], ids=str)
 def test_oracle_tells_right_from_wrong(case: Case) -> None:
     finding = found(case)
     assert finding.verdict == case.verdict, finding.report()

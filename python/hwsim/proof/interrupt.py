@@ -148,7 +148,7 @@ def _attempt(subject: Subject, full: Measured, moment: float, limit: float) -> F
             seen.update(message)
 
     endless = full.outcome == "never ended"
-    patience = limit if endless else 4 * full.wall + min(limit, 15.0)
+    patience = limit + 15.0 if endless else 4 * full.wall + min(limit, 15.0)
     ended = child.run(_be_interrupted, subject, endless, limit=patience, on_message=listen)
     figures: dict[str, Any] = {"call_ms": milliseconds(full.wall)}
     if not seen:
