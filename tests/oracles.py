@@ -93,6 +93,7 @@ CASES = [
     Case(interrupted, "right", "obeys"),
     Case(interrupted, "holds", "obeys", short=False),
     Case(interrupted, "deaf", "deaf"),
+    Case(interrupted, "fails_late", "deaf"),
     Case(forked, "right", "survives"),
     Case(forked, "deaf", "survives", short=False),
     Case(forked, "hangs_after_fork", "hangs"),

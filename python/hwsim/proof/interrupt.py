@@ -229,10 +229,13 @@ def _be_interrupted(channel: Channel, subject: Subject, endless: bool) -> str:
     channel.send("calling")
     entered, cpu = time.monotonic(), time.process_time()
     try:
-        # Within one C function: no handler runs between the end of the call and the list.
-        results.extend(itertools.starmap(function, (arguments,)))
-    except BaseException as error:
-        outcome = type(error).__name__
+        try:
+            # Within one C function: no handler runs between the end of the call and the list.
+            results.extend(itertools.starmap(function, (arguments,)))
+        except BaseException as error:
+            outcome = type(error).__name__
+    except KeyboardInterrupt:  # the call has raised by itself, and the handler runs only now
+        outcome = "KeyboardInterrupt"
     ended, cpu = time.monotonic(), time.process_time() - cpu
     try:
         while not handled:  # it is under way, and must not hit what follows
