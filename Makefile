@@ -10,7 +10,7 @@ JOBS ?= 2
 SOURCES := pyproject.toml setup.py hwsim/flags.txt $(shell find hwsim/src hwsim/include interface \
   python/hwsim -type f -not -name '*.pyc')
 
-.PHONY: demo test proof bench docs lint format generated check-generated native asan ubsan tsan clean
+.PHONY: demo test proof scoreboard bench docs lint format generated check-generated native asan ubsan tsan clean
 
 demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
@@ -21,6 +21,10 @@ test: $(VENV)/installed-test
 # That the oracles of hwsim.proof are right every time, quiet and beside a busy program: takes an hour.
 proof: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m long
+
+# What released packages do, for docs/scoreboard.md: fetches them into an environment of their own.
+scoreboard:
+	$(PYTHON) -m tools.scoreboard
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks

@@ -73,7 +73,10 @@ def test_unguarded_program_is_told_what_to_do() -> None:
         from hwsim.proof.subject import Subject
         from test_proof_child import say
 
-        print(child.run(say, Subject(len, ("abc",)), limit=60).error)
+        def answer():
+            return 42
+
+        print(child.run(say, Subject(answer), limit=60).error)
     """)
     assert '__name__ == "__main__"' in script.stdout
 
