@@ -173,7 +173,7 @@ class Observed:
             return "short"
         if self.traced and self.traced_share < self.sampled_share - LEAST:
             return INCONCLUSIVE
-        if self.share >= MOST:
+        if self.share >= MOST or self._yields():
             return self._if_held()
         if self.felt > self.share + self.doubt:
             return INCONCLUSIVE
@@ -189,6 +189,10 @@ class Observed:
     def doubt(self) -> float:
         """By how much that may be wrong."""
         return max(LEAST, NOISE / self.wall)
+
+    def _yields(self) -> bool:
+        """Whether it only lost the GIL to others who asked: what Python code does."""
+        return self.unseen and self.share > LEAST and self.traced_share >= MOST
 
     def _if_held(self) -> str:
         """What it is that has the GIL nearly all of the time."""
@@ -206,16 +210,16 @@ def _experiment(channel: Channel, subject: Subject) -> list[dict[str, Any]]:
     from hwsim.proof import _trace  # noqa: PLC0415 - the parent may be unable to load it
 
     del channel
-    function, arguments = subject.load(), subject.arguments()
     traced = _trace.supported()
     free_threaded = not getattr(sys, "_is_gil_enabled", lambda: True)()
     sys.setswitchinterval(SWITCH)
     if traced:
         _trace.install()
-    calls = ((_trace.hold, (CONTROL,)), (_trace.wait, (CONTROL,)), (function, arguments))
+    # Those that are known come first: what the call needs may be much to collect.
+    known = (Subject(_trace.hold, (CONTROL,)), Subject(_trace.wait, (CONTROL,)))
     results = []
-    for called, values in calls:
-        seen = _trace.measure(called, values, PERIOD_NS)
+    for each in (*known, subject):
+        seen = _trace.measure(each.load(), each.arguments(), PERIOD_NS)
         error = seen.pop("error")
         del seen["releases"], seen["checks"]
         for name in ("wall", "held", "longest", "released", "wait", "tick_longest"):
