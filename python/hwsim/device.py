@@ -53,7 +53,6 @@ class Device(Scoped, _native.Device):
 
     Attributes:
         uri: The resource string that it was opened with.
-        opener: Who opened it: the line of the program, and the thread.
 
     Raises:
         InvalidArgument: Something in the resource string is wrong; the error says what.
@@ -72,7 +71,7 @@ class Device(Scoped, _native.Device):
             except DeviceInUse as error:
                 raise opened.in_use(error, uri) from None
             self.uri = uri
-            self.opener = opened.caller()
+            self._opener = opened.caller()
             opened.add(self)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s: opened as %s", self.name, uri)
@@ -124,6 +123,11 @@ class Device(Scoped, _native.Device):
     def is_open(self) -> bool:
         """Whether the device is open (and was opened in this process)."""
         return self._is_open()
+
+    @property
+    def opener(self) -> str:
+        """Who opened it: the line of the program, and the thread."""
+        return str(self._opener)
 
     # --------------------------------------------------------------------------- settings
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from hwsim.errors import DeviceInUse
@@ -19,8 +20,8 @@ _devices: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 def add(device: Any) -> None:
     """Remembers a device that has just been opened; the lock is held."""
-    # Not device.name, which would keep all of its settings in memory.
-    _devices[device._config()["name"]] = device
+    # Not device.name, which asks for all of its settings: opening is to cost next to nothing.
+    _devices[device.uri.partition("://")[2].partition("?")[0]] = device
 
 
 def find(name: str) -> Any | None:
@@ -36,14 +37,28 @@ def everything() -> list[Any]:
     return [device for device in devices if device is not None and device.is_open]
 
 
-def caller() -> str:
-    """Says who calls hwsim now: ``at FILE:LINE, in the thread NAME``."""
-    place, frame = "", sys._getframe()
-    while frame := frame.f_back:  # type: ignore[assignment]
-        if frame.f_globals.get("__name__", "").partition(".")[0] != "hwsim":
-            place = f"at {frame.f_code.co_filename}:{frame.f_lineno}, "
-            break
-    return f"{place}in the thread {threading.current_thread().name}"
+class Caller(NamedTuple):
+    """Who called hwsim: kept with each device, and put in words when somebody asks."""
+
+    file: str | None
+    line: int
+    thread: str
+
+    def __str__(self) -> str:
+        place = f"at {self.file}:{self.line}, " if self.file else ""
+        return f"{place}in the thread {self.thread}"
+
+
+def caller() -> Caller:
+    """Says who calls hwsim now."""
+    thread = threading.current_thread().name
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module != "hwsim" and not module.startswith("hwsim."):
+            return Caller(frame.f_code.co_filename, frame.f_lineno, thread)
+        frame = frame.f_back
+    return Caller(None, 0, thread)
 
 
 def in_use(error: DeviceInUse, uri: str) -> DeviceInUse:
