@@ -178,7 +178,7 @@ def test_wrong_type_is_refused_by_name(case: str, value: Any, device: hwsim.Devi
 @pytest.mark.parametrize("case", sorted(set(INTEGERS) - {"inject.at"}))
 def test_none_is_no_integer(case: str, device: hwsim.Device) -> None:
     argument, method, _ = INTEGERS[case]
-    if case == "inject.count":
+    if case in ("inject.count", "set_signal.column"):
         method(device, None)  # the default
     else:
         check(method, device, argument, None, TypeError, ValueError)
@@ -565,7 +565,7 @@ def test_setting_of_the_converters_is_understood(
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        *(("latency", v) for v in ["", "2", "ms", "2 ms", "-1ms", "3601s", "2MS", "nan", "inf"]),
+        *(("latency", v) for v in ["", "2", "ms", "2 m s", "-1ms", "3601s", "2MS", "nan", "inf"]),
         *(("latency", v) for v in ["2ms2", "0x2ms", "1e400s", "2,5ms", "+2ms", "1.2.3s", ".s"]),
         *(("jitter", v) for v in ["", "1", "2ms", "-1us", "x"]),
         *(("bandwidth", v) for v in ["", "0B/s", "1", "12MB", "12Mb/s", "0.5B/s", "1e16B/s"]),
@@ -619,6 +619,26 @@ def test_unknown_key_suggests_the_nearest(wrong: str, right: str, name: str) -> 
         hwsim.open(f"hwsim://{name}?{wrong}")
     assert f"'{key}'" in caught.value.message and f"'{value}'" in caught.value.message
     assert caught.value.message.endswith(f"nearest is {right}")
+
+
+@pytest.mark.parametrize("wrong", ["x", "spam", "foo", "size", "gate_x", "delay", "type"])
+def test_unknown_key_that_is_near_none_names_none(wrong: str, name: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"unknown key '{wrong}'") as caught:
+        hwsim.open(f"hwsim://{name}?{wrong}=1")
+    assert "nearest" not in caught.value.message
+
+
+@pytest.mark.parametrize("short", ["chan", "lat", "Band"])
+def test_beginning_of_a_key_is_near_it(short: str, name: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"nearest is {short.lower()}[a-z]+$"):
+        hwsim.open(f"hwsim://{name}?{short}=1")
+
+
+@pytest.mark.parametrize("text", ["rate=1kHz", "rate=1 kHz", "rate=1000  Hz"])
+def test_space_may_be_between_a_number_and_its_unit(text: str, name: str) -> None:
+    with hwsim.open(f"hwsim://{name}?{text}&latency=500 µs&noise=10µV") as device:
+        assert (device.rate, device.latency) == (1000, 0.0005)
+        assert device.signal(0).noise == pytest.approx(1e-5)
 
 
 @pytest.mark.parametrize(

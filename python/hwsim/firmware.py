@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
 from hwsim import _native
 from hwsim.arguments import UINT32_MAX, integer
+from hwsim.payload import IMAGE
 
-MAGIC = b"HWSIMFW1"
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from typing_extensions import Buffer  # collections.abc has it from 3.12 on
+
 LARGEST = 2**18  # bytes of payload, as HWSIM_FIRMWARE_LARGEST in hwsim.h
 
 
-def build_image(version: int, payload: bytes) -> bytes:
+def build_image(version: int, payload: Buffer | npt.NDArray[Any]) -> bytes:
     """Returns the image that :meth:`hwsim.Device.program_firmware` takes.
 
     A header of 32 bytes, little-endian (see ``hwsim.h``), and the payload.
 
     Args:
         version: major << 16 | minor.
-        payload: 1 to 262144 bytes.
+        payload: 1 to 262144 bytes: anything that has a buffer, of elements of any size.
+            :func:`hwsim.payload.read` reads it from Intel HEX and other files.
 
     Raises:
-        ValueError: The version does not fit into 32 bits, or the payload is too short or long.
+        TypeError: The payload has no bytes.
+        ValueError: The version does not fit into 32 bits, the payload is too short or long, or it
+            is an image already.
     """
     version = integer("version", version, 0, UINT32_MAX)
-    if not 1 <= len(payload) <= LARGEST:
-        raise ValueError(f"payload must have from 1 to {LARGEST} bytes, got {len(payload)}")
-    start = MAGIC + struct.pack("<III", version, len(payload), crc32(payload))
-    return start + struct.pack("<IQ", crc32(start), 0) + payload
+    try:
+        data = memoryview(cast(Any, payload)).tobytes()
+    except TypeError:
+        raise TypeError(
+            f"payload must be bytes, or have a buffer, got {type(payload).__name__}"
+        ) from None
+    if data.startswith(IMAGE):
+        raise ValueError("payload is an image already: program it as it is")
+    if not 1 <= len(data) <= LARGEST:
+        raise ValueError(f"payload must have from 1 to {LARGEST} bytes, got {len(data)}")
+    start = IMAGE + struct.pack("<III", version, len(data), crc32(data))
+    return start + struct.pack("<IQ", crc32(start), 0) + data
 
 
 def check_image(image: bytes | bytearray | memoryview) -> int:

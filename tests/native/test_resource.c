@@ -108,7 +108,7 @@ static void a_bad_value_is_named_with_its_key(void) {
   static const char *const refused[][2] = {
       {"latency", "2"},      {"latency", "-1ms"},  {"latency", "3601s"},
       {"latency", ""},       {"latency", "ms"},    {"latency", "nans"},
-      {"latency", "2 ms"},   {"latency", "2ms "},  {"latency", "0x10ms"},
+      {"latency", "2 m s"},  {"latency", "2ms "},  {"latency", "0x10ms"},
       {"latency", "1.2.3s"}, {"latency", "2MS"},   {"latency", "1,5ms"},
       {"bandwidth", "0B/s"}, {"bandwidth", "12"},  {"channels", "0"},
       {"channels", "65"},    {"channels", "4.0"},  {"channels", "-4"},

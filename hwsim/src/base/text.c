@@ -1,6 +1,8 @@
 /* Which name somebody may have meant. */
 #include "base/text.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -25,13 +27,26 @@ static size_t edit_distance(const char *a, const char *b) {
   return row[length_b];
 }
 
+/* How many mistakes two words may differ by: one in three letters, at least one. */
+static size_t mistakes(const char *a, const char *b) {
+  size_t length_a = strlen(a), length_b = strlen(b);
+  return ((length_a > length_b ? length_a : length_b) + 1) / 3;
+}
+
+/* Whether `text` is the beginning of `whole`, of three letters at least. */
+static bool abbreviates(const char *text, const char *whole) {
+  size_t length = strlen(text);
+  return length >= 3 && strncasecmp(text, whole, length) == 0;
+}
+
 const char *nearest(const char *text, const void *strings, size_t count, size_t stride) {
   const char *best = NULL;
-  size_t best_distance = strlen(text) / 2 + 2;
+  size_t best_distance = SIZE_MAX;
   for (size_t i = 0; i < count; i++) {
     const char *candidate = *(const char *const *)((const char *)strings + i * stride);
     size_t distance = edit_distance(text, candidate);
-    if (distance < best_distance && distance < strlen(candidate)) {
+    bool near = distance <= mistakes(text, candidate) || abbreviates(text, candidate);
+    if (near && distance < best_distance) {
       best = candidate;
       best_distance = distance;
     }

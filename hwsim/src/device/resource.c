@@ -19,15 +19,18 @@
 #define SCHEME "hwsim://"
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
+#define MICRO "\xc2\xb5" /* in UTF-8 */
+
 typedef struct unit {
   const char *text;
   double factor;
 } unit;
 
-static const unit time_units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {0}};
+static const unit time_units[] = {{"ns", 1},   {"us", 1e3}, {MICRO "s", 1e3},
+                                  {"ms", 1e6}, {"s", 1e9},  {0}};
 static const unit rate_units[] = {{"mHz", 1e-3}, {"Hz", 1},    {"kHz", 1e3},
                                   {"MHz", 1e6},  {"GHz", 1e9}, {0}};
-static const unit voltage_units[] = {{"uV", 1e-6}, {"mV", 1e-3}, {"V", 1}, {0}};
+static const unit voltage_units[] = {{"uV", 1e-6}, {MICRO "V", 1e-6}, {"mV", 1e-3}, {"V", 1}, {0}};
 static const unit bandwidth_units[] = {
     {"B/s", 1}, {"kB/s", 1e3}, {"MB/s", 1e6}, {"GB/s", 1e9}, {0}};
 static const unit factor_units[] = {{"x", 1}, {0}};
@@ -78,6 +81,7 @@ static const char *parse_decimal(const char *text, double *value_out) {
 static bool parse_quantity(const char *text, const unit *units, double *value_out) {
   double value;
   text = parse_decimal(text, &value);
+  text = text ? text + strspn(text, " ") : NULL;
   for (; text && units->text; units++)
     if (strcmp(text, units->text) == 0) {
       *value_out = value * units->factor;

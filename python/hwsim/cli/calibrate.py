@@ -12,7 +12,7 @@ from rich.console import Console
 from hwsim.calibration import CODES, Calibration
 from hwsim.cli import command
 from hwsim.cli.bar import bar
-from hwsim.cli.quantity import quantity
+from hwsim.cli.quantity import quantity, volts
 from hwsim.cli.table import table
 from hwsim.device import Device
 from hwsim.figure import new_figure
@@ -51,13 +51,16 @@ def add_parser(commands: Any) -> None:
     errors.add_argument(
         "--gain-error", type=float, default=0.0, metavar="X", help="relative, such as 0.01"
     )
-    errors.add_argument("--offset-error", type=float, default=0.0, metavar="V", help="in volts")
+    errors.add_argument("--offset-error", type=volts, default=0.0, metavar="V", help="such as 5mV")
     errors.add_argument(
         "--inl", type=float, default=0.0, metavar="LSB", help="integral non-linearity, in codes"
     )
-    errors.add_argument("--noise", type=float, metavar="V", help="RMS, in volts")
+    errors.add_argument("--noise", type=volts, metavar="V", help="RMS, such as 1mV")
     parser.add_argument(
-        "--plot", type=Path, metavar="PNG", help="draw INL and DNL to a file (needs matplotlib)"
+        "--plot",
+        type=command.path,
+        metavar="PNG",
+        help="draw INL and DNL to a file (needs matplotlib)",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -51,6 +52,14 @@ def add(
     )
     command.set_defaults(run=run)
     return command
+
+
+def path(text: str) -> Path:
+    """Converts an argument to a path; ``~`` is the home folder, as a shell has it."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # the home of whom?
+        return Path(text)
 
 
 def bounded(lowest: int, highest: int | None = None) -> Callable[[str], int]:

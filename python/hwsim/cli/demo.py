@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--signal",
-        type=Path,
+        type=command.path,
         metavar="FILE",
         help="recorded data that the devices replay: WAV, CSV or NPY, in volts (default: a sine)",
     )

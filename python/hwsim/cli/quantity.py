@@ -14,6 +14,38 @@ def quantity(value: float, unit: str) -> str:
     return f"{value / 1e-9:.4g} n{unit}" if value and abs(value) < 1 else f"{value:g} {unit}"
 
 
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_HERTZ = {"mHz": 1e-3, "Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+_VOLTS = {"uV": 1e-6, "µV": 1e-6, "mV": 1e-3, "V": 1.0}
+
+
+def _quantity(text: str, units: dict[str, float], example: str) -> float:
+    found = re.fullmatch(r"\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(\S*)\s*", text)
+    if found and not found[2]:
+        return float(found[1])
+    if not found or found[2] not in units:
+        raise argparse.ArgumentTypeError(
+            f"must be a number with one of the units {', '.join(units)}, such as {example}, "
+            f"got {text!r}"
+        )
+    return float(found[1]) * units[found[2]]
+
+
+def seconds(text: str) -> float:
+    """Reads a time such as ``20 ms``; without a unit in seconds. For ``type=`` of an argument."""
+    return float("inf") if text.strip() == "inf" else _quantity(text, _SECONDS, "500ms or inf")
+
+
+def hertz(text: str) -> float:
+    """Reads a rate such as ``10kHz``; without a unit in hertz. For ``type=`` of an argument."""
+    return _quantity(text, _HERTZ, "10kHz")
+
+
+def volts(text: str) -> float:
+    """Reads a voltage such as ``1 mV``; without a unit in volts. For ``type=`` of an argument."""
+    return _quantity(text, _VOLTS, "1mV")
+
+
 def size(text: str) -> int:
     """Reads a number of bytes, such as ``100MB`` or ``1GiB``; for ``type=`` of an argument."""
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(?:([kMGT])(i?))?B?", text.strip())

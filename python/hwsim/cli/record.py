@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
+import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,7 +18,7 @@ from hwsim import record
 from hwsim.cancel import CancelToken
 from hwsim.cli import command
 from hwsim.cli.bar import bar
-from hwsim.cli.quantity import size
+from hwsim.cli.quantity import hertz, seconds, size
 from hwsim.device import Device
 from hwsim.errors import OperationCancelled
 
@@ -38,27 +38,32 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("uri", metavar="URI", help="resource string, such as hwsim://daq0")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help=".npy, .wav or .csv"
+        "-o",
+        "--output",
+        type=command.path,
+        required=True,
+        metavar="FILE",
+        help=".npy, .wav or .csv",
     )
     parser.add_argument(
         "--rate",
-        type=float,
-        metavar="HZ",
-        help="samples a second of each channel (default: the device's)",
+        type=hertz,
+        metavar="RATE",
+        help="samples a second of each channel, such as 10kHz (default: the device's)",
     )
     parser.add_argument(
         "--channels",
         type=_numbers,
         default=(0,),
-        metavar="N,N,...",
-        help="which ones, separated by commas (default: 0)",
+        metavar="LIST",
+        help="which ones, such as 0-3,5 (default: 0)",
     )
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=seconds,
         default=10.0,
-        metavar="S",
-        help="how long, in the device's time; inf: until Ctrl-C (default: 10)",
+        metavar="TIME",
+        help="how long, in the device's time, such as 500ms; inf: until Ctrl-C (default: 10 s)",
     )
     parser.add_argument(
         "--dtype",
@@ -86,15 +91,25 @@ def add_parser(commands: Any) -> None:
         help="wait for a device that is disconnected, and continue after the gap",
     )
     parser.add_argument(
-        "--plot", type=Path, metavar="PNG", help="also draw the recording (needs matplotlib)"
+        "--plot",
+        type=command.path,
+        metavar="PNG",
+        help="also draw the recording (needs matplotlib)",
     )
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be numbers such as 0,1,3, got {text!r}") from None
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([0-9]{1,9})(?:\s*-\s*([0-9]{1,9}))?\s*", part)
+        first = int(found[1]) if found else 0
+        last = int(found[2] or first) if found else -1
+        if not first <= last < first + 64:
+            raise argparse.ArgumentTypeError(
+                f"must be numbers and ranges from 0 to 63, such as 0-3,5, got {text!r}"
+            )
+        numbers += range(first, last + 1)
+    return tuple(numbers)
 
 
 def _run(console: Console, arguments: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_type_hints
 
 import numpy as np
@@ -79,7 +80,9 @@ def _table(source: Any, wanted: _Which, reading: Reading) -> Table:
     # Imported here: pathlib is the slowest import that the package would need besides NumPy.
     from pathlib import Path  # noqa: PLC0415
 
-    path = Path(source).expanduser()
+    path = Path(source)
+    with suppress(RuntimeError):  # ~ without a home
+        path = path.expanduser()
     try:
         return _file(path, wanted, reading)
     except MemoryError:
