@@ -22,10 +22,23 @@ from hwsim.signals.header import TIME_OF_DAY, Header
 from hwsim.signals.lines import NUMBER, Lines, place
 from hwsim.signals.table import Column, Reading, Samples, Table, Wanted, choose, of_columns
 
-_TIMES = {"time", "times", "timestamp", "seconds", "second", "sec", "date", "datetime", "elapsed"}
+_TIMES = {
+    "time",
+    "times",
+    "timestamp",
+    "x_value",
+    "seconds",
+    "second",
+    "sec",
+    "date",
+    "datetime",
+    "elapsed",
+}
 _COUNTERS = {"x", "t", "x-axis", "nr", "no", "n", "#", "index", "sample", "samples", "sequence"}
 _COUNTERS |= {"point", "points", "i", "row", "sample number", "record"}
+_ABSCISSAS = {"x", "t", "x-axis"}  # right of these are signals, whatever their names
 _UNEVEN = 0.01  # of a step; more is no rounding
+_ROUNDED = 0.1  # of a step: more could be uneven as well
 _MOST = 2**28  # samples that are made of others
 
 
@@ -61,6 +74,7 @@ class _Body:
     def __init__(self, lines: Lines, header: Header) -> None:
         self.lines, self.header = lines, header
         self.rows = lines.texts[header.first :]
+        self._known: dict[int, Samples] = {}
         self._check_counts()
 
     def _check_counts(self) -> None:
@@ -95,8 +109,9 @@ class _Body:
         heading, name, unit = self.heading(column.number)
         if (not heading and not unit) or TIME_OF_DAY.fullmatch(self.cell(0, column.number)):
             return 1.0
+        unknown = unit or units.bare(heading) != heading.strip().lower()
         counts = name.lower() in _COUNTERS and name.lower() not in _TIMES
-        return units.seconds(unit) or (None if counts or unit else 1.0)
+        return units.seconds(unit) or (None if counts or unknown else 1.0)
 
     def volts(self, column: Column) -> Samples:
         """Returns the samples of a column."""
@@ -113,6 +128,11 @@ class _Body:
         Raises:
             ValueError: A cell is no number; the error says which.
         """
+        if number not in self._known:
+            self._known[number] = self._parse(number)
+        return self._known[number]
+
+    def _parse(self, number: int) -> Samples:
         lines = self.lines
         rows = self.rows
         if lines.decimal == "," and not any("." in row for row in rows):
@@ -164,11 +184,11 @@ class _Body:
             raise ValueError(f"{where}: {cell!r} is not a time; pass time=False") from None
 
     def rounding_s(self, column: Column) -> float:
-        """Returns the last decimal place of the times as they are written, in seconds."""
+        """Returns the finest decimal place of the times as they are written, in seconds."""
         cells = [self.cell(row, column.number) for row in range(len(self.rows))]
         if not all(NUMBER.fullmatch(cell.replace(",", ".")) for cell in cells):
             return 0.0
-        places = max(int(Decimal(cell.replace(",", ".")).as_tuple().exponent) for cell in cells)
+        places = min(int(Decimal(cell.replace(",", ".")).as_tuple().exponent) for cell in cells)
         return float(10.0**places) * (self.step_s(column) or 1.0)
 
 
@@ -198,7 +218,7 @@ def _columns(body: _Body, wanted: Wanted | Literal["all"], reading: Reading) -> 
     leading = True  # counters, and units without a name, count only at the left
     for column in plain:
         is_time = _is_time(body, column, leading)
-        leading = leading and is_time
+        leading = leading and is_time and units.bare(column.name) in _COUNTERS - _ABSCISSAS
         found.append(replace(column, is_time=is_time))
     unsaid = wanted in (None, "all") and not header.names and not found[0].is_time
     if unsaid and len(plain) > 1 and _rises(body, plain[0]):
@@ -212,9 +232,10 @@ def _columns(body: _Body, wanted: Wanted | Literal["all"], reading: Reading) -> 
 def _is_time(body: _Body, column: Column, leading: bool) -> bool:
     if TIME_OF_DAY.fullmatch(body.cell(0, column.number)):
         return True
-    _, name, unit = body.heading(column.number)
-    name = name.lower()
-    if name in _TIMES or (leading and units.seconds(unit) is not None):
+    heading, _, unit = body.heading(column.number)
+    name = units.bare(heading)
+    words = name.split() if leading else [name]  # "elapsed time", but not "the rise time"
+    if not _TIMES.isdisjoint(words) or (leading and units.seconds(unit) is not None):
         return True
     return leading and (name in _COUNTERS or unit.lower() == "sequence") and _rises(body, column)
 
@@ -275,11 +296,11 @@ def _rate(body: _Body, clock: Column, times: Samples) -> float | None:
         worst = np.abs(times - ideal).max()
         if worst <= _UNEVEN * step:
             return float(1 / step)
-        rounding = body.rounding_s(clock)
-        if worst <= rounding:
-            said = body.header.rate_hz
-            close = said and abs(said * step - 1) <= 2 * rounding / (times[-1] - times[0])
-            return said if close else float(1 / step)
+        rounding, said = body.rounding_s(clock), body.header.rate_hz
+        if said and np.abs(times - times[0] - np.arange(len(times)) / said).max() <= rounding:
+            return said
+        if worst <= rounding <= _ROUNDED * step:
+            return float(1 / step)
     steps = np.diff(times)
     raise ValueError(
         f"{body.lines.name}: the times in column {clock} are not even: the steps are from "

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from hwsim.arguments import UINT32_MAX, integer
 from hwsim.signals import units
-from hwsim.signals.lines import Lines, check_commas, place
+from hwsim.signals.lines import Lines, check_delimiter, place
 from hwsim.signals.table import Reading
 
 TIME_OF_DAY = re.compile(
@@ -24,7 +24,7 @@ _NO_READING = set(_WORDS.split())
 _INTERVALS = {"sampleinterval", "samplinginterval", "samplingperiod", "sampleperiod", "increment"}
 _INTERVALS |= {"xinc", "xincr", "xincrement", "tinc", "dt", "deltat", "timeinterval"}
 _RATES = {"samplerate", "samplingrate", "samplefrequency", "samplingfrequency", "fs"}
-_LIKE_NUMBER = re.compile(r"[+-]?\.?\d")
+_LIKE_NUMBER = re.compile(r"[+\-\u2212\u2013]?[.,]?\d")
 _OWN = re.compile(r".*, (\S+) Hz")
 
 
@@ -64,8 +64,8 @@ def find(lines: Lines, reading: Reading) -> Header:
     header = Header(first, left, max(len(_trimmed(lines.cells(index))) for index in body))
     _check_above(lines, header, reading)
     _name(lines, header)
-    if lines.delimiter == "," and not header.names and "delimiter" not in reading:
-        check_commas(lines, lines.texts[first:], first)
+    if lines.delimiter in (",", " ") and not header.names and "delimiter" not in reading:
+        check_delimiter(lines, lines.texts[first:], first)
     header.rate_hz = _rate(lines, header)
     return header
 

@@ -12,6 +12,7 @@ from hwsim.signals.table import Reading
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_WHITE = re.compile(r"[ \t]+")  # and no other: a narrow space separates thousands
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
@@ -40,7 +41,7 @@ class Lines:
         """Returns the cells of a line, without white space around them."""
         text = self.texts[index]
         if self.delimiter == " ":
-            return text.split()
+            return [cell for cell in _WHITE.split(text) if cell]
         if not self.delimiter:
             return [text.strip().strip('"').strip()]
         if '"' not in text:
@@ -126,7 +127,7 @@ def _delimiter(lines: Lines, reading: Reading) -> str:
     for mark in marks:
         if any(mark in line for line in body):
             return mark
-    return " " if any(len(line.split()) > 1 for line in body) else ""
+    return " " if body and len(_WHITE.split(body[-1].strip())) > 1 else ""
 
 
 def _decimal(lines: Lines, reading: Reading) -> str:
@@ -158,18 +159,19 @@ def _decimal(lines: Lines, reading: Reading) -> str:
 
 
 _PAIRS = re.compile(r"\s*[+-]?\d+\s*,\s*\d+\s*(,\s*[+-]?\d+\s*,\s*\d+\s*)*")
-_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
+_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}([, ])\d{3}(\1\d{3})*([.,]\d*)?\s*")
 
 
-def check_commas(lines: Lines, texts: Sequence[str], index: int) -> None:
-    """Refuses rows without headings whose commas can be something else than delimiters."""
+def check_delimiter(lines: Lines, texts: Sequence[str], index: int) -> None:
+    """Refuses rows without headings whose commas or spaces can be something else."""
+    mark = {",": "commas", " ": "spaces"}[lines.delimiter]
     for pattern, what, advice in (
         (_THOUSANDS, "thousands separators", "remove these"),
         (_PAIRS, "decimal marks", "decimal=','"),
     ):
         if all(pattern.fullmatch(text) for text in texts):
             raise ValueError(
-                f"{lines.name}, line {lines.numbers[index]}: the commas in {texts[0].strip():.40} "
-                f"are either delimiters or {what}; pass delimiter=',' to hwsim.signals.read() for "
-                f"the first, {advice} for the second"
+                f"{lines.name}, line {lines.numbers[index]}: the {mark} in {texts[0].strip():.40} "
+                f"are either delimiters or {what}; pass delimiter={lines.delimiter!r} to "
+                f"hwsim.signals.read() for the first, {advice} for the second"
             )

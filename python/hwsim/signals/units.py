@@ -6,7 +6,19 @@ import re
 
 _PREFIXES = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3}
 SECONDS = {f"{prefix}{unit}": factor for prefix, factor in _PREFIXES.items() for unit in ("s", "S")}
-SECONDS |= {"sec": 1.0, "second": 1.0, "seconds": 1.0, "ms.": 1e-3, "msec": 1e-3, "usec": 1e-6}
+SECONDS |= {
+    "min": 60.0,
+    "minutes": 60.0,
+    "h": 3600.0,
+    "hr": 3600.0,
+    "hours": 3600.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "ms.": 1e-3,
+    "msec": 1e-3,
+    "usec": 1e-6,
+}
 VOLTS = {f"{prefix}V": factor for prefix, factor in _PREFIXES.items() if prefix != "p"}
 VOLTS |= {"kV": 1e3, "volt": 1.0, "volts": 1.0, "Volt": 1.0, "Volts": 1.0, "mVolt": 1e-3}
 HERTZ = {"": 1.0, "mHz": 1e-3, "Hz": 1.0, "kHz": 1e3, "KHz": 1e3, "MHz": 1e6, "GHz": 1e9}
@@ -39,6 +51,11 @@ def split(heading: str) -> tuple[str, str]:
     if found and is_unit(found[2]):
         return found[1].strip(), found[2].strip()
     return heading.strip(), ""
+
+
+def bare(heading: str) -> str:
+    """Returns a heading without what stands in parentheses or brackets, in small letters."""
+    return re.sub(r"[(\[][^()\[\]]*[)\]]", " ", split(heading)[0]).strip().lower()
 
 
 def quantity(text: str, units: dict[str, float]) -> float | None:
