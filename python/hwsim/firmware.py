@@ -12,12 +12,11 @@ from hwsim.payload import IMAGE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from typing_extensions import Buffer  # collections.abc has it from 3.12 on
 
 LARGEST = 2**18  # bytes of payload, as HWSIM_FIRMWARE_LARGEST in hwsim.h
 
 
-def build_image(version: int, payload: Buffer | npt.NDArray[Any]) -> bytes:
+def build_image(version: int, payload: bytes | bytearray | memoryview | npt.NDArray[Any]) -> bytes:
     """Returns the image that :meth:`hwsim.Device.program_firmware` takes.
 
     A header of 32 bytes, little-endian (see ``hwsim.h``), and the payload.
