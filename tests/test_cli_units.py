@@ -78,6 +78,16 @@ def test_flash_builds_the_image_of_a_hex_file(
     assert "42 bytes" in output
 
 
+def test_flash_converts_a_file_without_gaps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("bincopy")
+    path = tmp_path / "a.s19"
+    path.write_text("S107000001020304EE\nS9030000FC\n")
+    assert main(["flash", "hwsim://units?clock=virtual", str(path), "--build=2.0"]) == 0
+    assert "a.s19: SREC, 4 bytes from 0x0\n" in capsys.readouterr().out
+
+
 def test_flash_says_what_a_file_is_that_is_no_image(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

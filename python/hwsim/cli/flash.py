@@ -96,7 +96,7 @@ def _image(console: Console, arguments: argparse.Namespace) -> bytes:
         return image
     found = payload.read(path, fill=arguments.fill, raw=arguments.raw)
     if found.kind != "binary":
-        filled = f", {found.filled:,} of them filled with {arguments.fill:#04x}"
+        filled = f", {found.filled:,} of them filled with 0x{arguments.fill or 0:02x}"
         console.print(
             f"{path.name}: {found.kind}, {len(found.data):,} bytes from 0x{found.address:x}"
             + filled * bool(found.filled),
