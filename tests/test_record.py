@@ -392,7 +392,7 @@ def test_command_warns_of_lost_samples(
     ("arguments", "status", "message"),
     [
         ([URI], 2, "required: -o/--output"),
-        ([URI, "-o", "x.npy", "--channels", "a"], 2, "must be numbers such as 0,1,3, got 'a'"),
+        ([URI, "-o", "x.npy", "--channels", "a"], 2, "from 0 to 63, such as 0-3,5, got 'a'"),
         ([URI, "-o", "x.npy", "--seconds", "long"], 2, "--seconds"),
         ([URI, "-o", "x.mp3"], 1, "must be one of"),
         ([URI, "-o", "x.npy", "--seconds", "-1"], 1, "seconds must be more than 0"),

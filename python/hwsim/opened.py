@@ -52,10 +52,9 @@ class Caller(NamedTuple):
 def caller() -> Caller:
     """Says who calls hwsim now."""
     thread = threading.current_thread().name
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if module != "hwsim" and not module.startswith("hwsim."):
+        if not frame.f_globals.get("__name__", "").startswith("hwsim."):
             return Caller(frame.f_code.co_filename, frame.f_lineno, thread)
         frame = frame.f_back
     return Caller(None, 0, thread)

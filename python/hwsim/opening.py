@@ -42,6 +42,8 @@ def open(
     **Thread safety:** may be called in any thread. When several replace a device at once, each
     gets one of its own, and all but the last of them are closed again.
     """
+    if if_open == "error" and wait == 0 and cancel is None:
+        return Device(uri)
     choice("if_open", if_open, get_args(IfOpen))
     until = time.monotonic() + _seconds(wait)
     if cancel is not None and cancel.cancelled:
