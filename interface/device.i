@@ -102,6 +102,7 @@ public:
   uint32_t firmware_version() const;
 
   %extend {
+    std::string name() const { return $self->config().name; }
     std::vector<hwsim_register> register_map() const {
       const hwsim_model &model = $self->model();
       return {model.registers, model.registers + model.register_count};

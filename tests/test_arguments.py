@@ -507,6 +507,8 @@ def test_wrong_values_of_a_block_are_refused(
     [
         ("latency=0s", "latency", 0),
         ("latency=1ns", "latency", 1e-9),
+        ("latency=0.0001ns", "latency", 1e-9),
+        ("timeout=4e-10s", "timeout", 1e-9),
         ("latency=1.5us", "latency", 1.5e-6),
         ("latency=.5ms", "latency", 5e-4),
         ("latency=3600s", "latency", 3600),
@@ -573,6 +575,7 @@ def test_setting_of_the_converters_is_understood(
         *(("seed", v) for v in ["", "-1", "1.5", "18446744073709551616", "0xG", "1 ", "+1"]),
         *(("clock", v) for v in ["", "fast", "10", "0x", "0.0001x", "1000001x", "-1x", "Real"]),
         *(("timeout", v) for v in ["", "1", "-1s", "Inf", "never"]),
+        *(("timer", v) for v in ["", "1", "-1s", "0.4ns", "999ns", "3601s"]),
         *(("rate", v) for v in ["", "0Hz", "2GHz", "1", "1khz", "0.1mHz"]),
         *(("range", v) for v in ["", "0V", "1001V", "10", "-1V", "1uV"]),
         *(("noise", v) for v in ["", "-1V", "1001V", "1"]),

@@ -135,6 +135,7 @@ NATIVE = {
     "Device.cancel": hold("hwsim::device::cancel", lambda d: d.cancel()),
     "Device.clear_faults": hold("hwsim::device::clear_faults", lambda d: d.clear_faults()),
     "Device._is_open": hold("hwsim::device::is_open", lambda d: d._is_open()),
+    "Device._name": hold("hwsim::device::name", lambda d: d._name()),
     "Device._config": hold("hwsim::device::config", lambda d: d._config()),
     "Device._timeout": hold("hwsim::device::default_timeout", lambda d: d._timeout()),
     "Device._set_timeout": hold("hwsim::device::set_default_timeout", lambda d: d._set_timeout(1)),

@@ -46,6 +46,7 @@ TYPES = {
     "unsigned long": "int",
     "char[]": "str",
     "const char *": "str",
+    "std::string": "str",
     "hwsim_event_kind": "EventKind",
     "hwsim_fault_kind": "FaultKind",
     "hwsim_access": "Access",

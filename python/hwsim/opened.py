@@ -21,7 +21,7 @@ _devices: WeakValueDictionary[str, Any] = WeakValueDictionary()
 def add(device: Any) -> None:
     """Remembers a device that has just been opened; the lock is held."""
     # Not device.name, which asks for all of its settings: opening is to cost next to nothing.
-    _devices[device.uri.partition("://")[2].partition("?")[0]] = device
+    _devices[device._name()] = device
 
 
 def find(name: str) -> Any | None:

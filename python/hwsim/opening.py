@@ -42,10 +42,11 @@ def open(
     **Thread safety:** may be called in any thread. When several replace a device at once, each
     gets one of its own, and all but the last of them are closed again.
     """
-    if if_open == "error" and wait == 0 and cancel is None:
+    seconds = _seconds(wait)
+    if if_open == "error" and not seconds and cancel is None:
         return Device(uri)
     choice("if_open", if_open, get_args(IfOpen))
-    until = time.monotonic() + _seconds(wait)
+    until = time.monotonic() + seconds
     if cancel is not None and cancel.cancelled:
         raise OperationCancelled("the operation was cancelled", operation="open")
     in_use: DeviceInUse | None = None

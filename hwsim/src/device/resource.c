@@ -99,11 +99,12 @@ static bool parse_within(const char *text, const unit *units, double lowest, dou
   return true;
 }
 
+/* What is not 0 does not become 0, which often means something else. */
 static bool parse_time(const char *text, double highest_ns, int64_t *time_ns_out) {
   double value;
   if (!parse_within(text, time_units, 0, highest_ns, &value))
     return false;
-  *time_ns_out = (int64_t)llround(value);
+  *time_ns_out = value > 0 && value < 1 ? 1 : (int64_t)llround(value);
   return true;
 }
 
