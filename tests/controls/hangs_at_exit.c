@@ -1,28 +1,8 @@
 /* Hangs when the interpreter ends during a call: the SDK's clean-up at exit waits for the calls
  * that are under way, but their threads ask for the GIL and never come back. */
-#define ENTER(seconds) begin()
-#define LEAVE(seconds) end(seconds)
-static int begin(void);
-static double end(double seconds);
-#include "control.h"
-
-static atomic_int active;
+#include "at_exit.h"
 
 static void clean_up(void) {
   while (atomic_load(&active))
     nap_until(now() + SLICE);
-}
-
-static void register_clean_up(void) { atexit(clean_up); }
-
-static int begin(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, register_clean_up);
-  atomic_fetch_add(&active, 1);
-  return 0;
-}
-
-static double end(double seconds) {
-  atomic_fetch_sub(&active, 1);
-  return seconds;
 }
