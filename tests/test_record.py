@@ -153,6 +153,7 @@ def lag(device: hwsim.Device, at: int) -> Any:
     return on_block
 
 
+@pytest.mark.filterwarnings("ignore:.* samples are missing")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_gap_is_counted_and_placed(suffix: str, open_device: OpenDevice, tmp_path: Path) -> None:
     device, path = open_device(VIRTUAL.replace("0s", "10s")), tmp_path / f"recording{suffix}"

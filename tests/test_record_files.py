@@ -493,6 +493,7 @@ def test_disconnect_ends_the_recording(open_device: OpenDevice, tmp_path: Path) 
     assert len(volts(path)) == known(path).samples == 6000
 
 
+@pytest.mark.filterwarnings("ignore:.* samples are missing")
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_reconnect_continues_after_the_gap(
     suffix: str, open_device: OpenDevice, tmp_path: Path

@@ -145,8 +145,9 @@ def _described(path: Path, table: Table, full_scale: float | None = None) -> Tab
         )
     if about.gap_count:
         warnings.warn(
-            f"{path}: {about.lost:,} samples are missing at {about.gap_count:,} places; what "
-            f"follows a gap is played right after what comes before it",
+            f"{path}: {about.lost:,} samples are missing at {about.gap_count:,} "
+            f"place{'s' if about.gap_count > 1 else ''}; what follows a gap is played right after "
+            f"what comes before it",
             stacklevel=5,
         )
     samples = table.samples
