@@ -54,8 +54,7 @@ struct calls {
 
 static atomic_bool counting;
 
-/* ------------------------------------------------------------------------------------ tables ----
- */
+/* ------------------------------------------------------------------------------------ tables -- */
 
 static void forget_rows(struct calls *calls) {
   for (int i = 0; i < calls->rows_n; i++) {
@@ -215,8 +214,7 @@ static int row_of(struct calls *calls, PyObject *callable) {
   return add_row(calls, key, callable, object);
 }
 
-/* ------------------------------------------------------------------------------------- stack ----
- */
+/* ------------------------------------------------------------------------------------- stack -- */
 
 static frame *push(thread *self, struct calls *calls, int64_t now) {
   if (calls->depth == calls->room) {
@@ -331,8 +329,7 @@ static void leave_python(thread *self, struct calls *calls) {
     pop(self, calls, now);
 }
 
-/* --------------------------------------------------------------------------------- callbacks ----
- */
+/* --------------------------------------------------------------------------------- callbacks -- */
 
 /* Asks threading for the name of the calling thread. */
 static void name_thread(struct calls *calls) {

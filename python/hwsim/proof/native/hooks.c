@@ -132,8 +132,7 @@ static int check(void) {
   return REAL(CHECK, int, void)();
 }
 
-/* ----------------------------------------------------------------------------- loaded later ----
- */
+/* ------------------------------------------------------------------------------ loaded later -- */
 
 /* The loader looks at who calls it: where a name without a folder is searched depends on that. Then
  * this must be a jump, and the object is looked at as soon as something else happens. */
@@ -148,8 +147,7 @@ static void *open_object(const char *name, int flags) {
   return object;
 }
 
-/* -----------------------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------ what is redirected -- */
 
 static void define(int index, const char *name, void *hook) {
   targets[index] = (slot_target){name, hook, NULL};
