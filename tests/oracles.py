@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import controls
-from hwsim.proof import callbacks, exit, fork, interrupt, leak
+from hwsim.proof import callbacks, exit, fork, gil, interrupt, leak
 from hwsim.proof.callbacks import Caller
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding
@@ -18,6 +18,10 @@ PATIENCE = 2.0  # for what is known to hang
 def wait(control: str, seconds: float) -> Subject:
     """A call of a control that takes so long."""
     return Subject(f"{controls.build(control)}:wait", (seconds,))
+
+
+def holding(control: str) -> Finding:
+    return gil.check_gil(wait(control, 0.2), limit=LIMIT)
 
 
 def interrupted(control: str) -> Finding:
@@ -89,7 +93,41 @@ def leaked_stand_in(function: str) -> Finding:
     return leak.judge(Subject(f"stand_ins:{function}"), errors=[], limit=LIMIT)
 
 
+BIG = "data = bytes(range(256)) * 80_000"
+QUERY = "with recursive t(n) as (select 1 union all select n+1 from t where n<600000) "
+QUERY += "select count(*) from t"
+LOOP = "def loop(n):\n    for i in range(n): pass"
+# Calls of the standard library and NumPy, of which it is known who has the GIL meanwhile.
+KNOWN = {
+    "sleep": ("time:sleep", ["0.1"], ""),
+    "compress": ("zlib:compress", ["data"], BIG),
+    "sha256": ("hashlib:sha256", ["data * 2"], BIG),
+    "select": ("select:select", ["[]", "[]", "[]", "0.1"], ""),
+    "query": ("c.execute", [repr(QUERY)], "import sqlite3; c=sqlite3.connect('')"),
+    "CDLL": ("ctypes.CDLL(None).usleep", ["100000"], "import ctypes"),
+    "dot": ("numpy.dot", ["a", "a"], "import numpy; a = numpy.ones((900, 900))"),
+    "PyDLL": ("ctypes.PyDLL(None).usleep", ["100000"], "import ctypes"),
+    "sum": ("builtins:sum", ["range(4_000_000)"], ""),
+    "match": ("re:match", ["'(a*)*b'", "'a' * 21"], ""),
+    "sorted": ("builtins:sorted", ["a"], "a = list(range(400_000, 0, -1)) * 3"),
+    "loop": ("loop", ["4_000_000"], LOOP),
+}
+
+
+def known(name: str) -> Finding:
+    """A call of which the answer is known."""
+    function, args, setup = KNOWN[name]
+    return gil.check_gil(Subject(function, tuple(args), setup, expressions=True), limit=LIMIT)
+
+
 CASES = [
+    *(Case(known, name, "released") for name in ("sleep", "compress", "sha256", "select")),
+    *(Case(known, name, "released") for name in ("query", "CDLL", "dot")),
+    *(Case(known, name, "held") for name in ("PyDLL", "sum", "match", "sorted")),
+    Case(known, "loop", "python"),
+    Case(holding, "right", "released"),
+    Case(holding, "holds", "held"),
+    Case(holding, "half", "partly"),
     Case(interrupted, "right", "obeys"),
     Case(interrupted, "holds", "obeys", short=False),
     Case(interrupted, "deaf", "deaf"),
