@@ -16,9 +16,10 @@ demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-# That the oracles of hwsim.proof are right every time, quiet and beside a busy program: takes an hour.
+# What takes long: that the oracles of hwsim.proof are right every time, quiet and beside a busy
+# program, that each kind of exit is clean fifty times. Takes more than an hour.
 proof: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m long
 

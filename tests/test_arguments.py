@@ -392,6 +392,9 @@ def test_name_that_is_no_string_is_not_among_the_registers(device: hwsim.Device)
 class Strange:
     """Not a buffer."""
 
+    def __repr__(self) -> str:
+        return "Strange()"
+
 
 @pytest.mark.parametrize(
     ("values", "error", "message"),

@@ -2,14 +2,14 @@
 
 Before 3.14 CPython ends a thread that asks for the GIL too late by unwinding its stack, through the
 library and the binding; from 3.14 on the thread hangs. Each kind of place where that can happen is
-tried often, for it happens at another moment each time.
+tried often, for it happens at another moment each time; and more often by `make proof`.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from conftest import run_script
+from conftest import LIMIT, run_script
 
 # The processes that end are forked from one that has imported everything, which is quicker. Each
 # runs one of the functions in daemon threads, and ends when these have said that they are busy.
@@ -20,11 +20,11 @@ SETUP = """
     from calls import IMAGE
 
     warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads
-    EXITS, AT_ONCE = 15, 5  # of each function
+    AT_ONCE = 5
 
     def end(functions, in_child):
         for function in functions:
-            for _ in range(EXITS // AT_ONCE):
+            for _ in range(int(sys.argv[1]) // AT_ONCE):
                 for _ in range(AT_ONCE):
                     if not os.fork():
                         faulthandler.dump_traceback_later(20, exit=True)  # if it hangs
@@ -145,17 +145,23 @@ BUFFERS = """
     FUNCTIONS = reads_a_block, streams, streams_into_a_bytearray, reads_events
 """
 
+exits = pytest.mark.parametrize("exits", ["5", pytest.param("50", marks=pytest.mark.long)])
 
+
+@exits
 @pytest.mark.parametrize(
     "functions",
     [PROGRESS, CALLBACKS, CALLS, BUFFERS],
     ids=["progress", "callbacks", "calls", "buffers"],
 )
-def test_exit_while_daemon_threads_are_in_a_call_is_clean(functions: str) -> None:
-    run_script("end(FUNCTIONS, in_threads)", setup=SETUP + functions).check()
+def test_exit_while_daemon_threads_are_in_a_call_is_clean(functions: str, exits: str) -> None:
+    run_script(
+        "end(FUNCTIONS, in_threads)", exits, setup=SETUP + functions, limit=10 * LIMIT
+    ).check()
 
 
-def test_exit_by_a_signal_in_a_wait_beside_threads_in_calls_is_clean() -> None:
+@exits
+def test_exit_by_a_signal_in_a_wait_beside_threads_in_calls_is_clean(exits: str) -> None:
     """A signal handler raises SystemExit in the main thread's call."""
     run_script(
         """
@@ -191,5 +197,7 @@ def test_exit_by_a_signal_in_a_wait_beside_threads_in_calls_is_clean() -> None:
         end([waits, waits_with_the_gil, waits_for_an_event, streams, calibrates,
              calibrates_with_progress, programs], in_child)
         """,
+        exits,
         setup=SETUP,
+        limit=10 * LIMIT,
     ).check()

@@ -85,7 +85,7 @@ def test_gap_is_refused_until_it_is_said_what_fills_it(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (zipped(), "is a zip archive: unpack it first"),
-        (gzip.compress(b"code"), "is gzip: unpack"),
+        (gzip.compress(b"code", mtime=0), "is gzip: unpack"),
         (b"UF2\n\x57\x51\x5d\x9e" + bytes(504), "is UF2: convert"),
         (b"DfuSe\1" + bytes(20), "is DFU"),
         (b"code" + struct.pack("<HHHH", 1, 2, 3, 0x100) + b"UFD\x10" + bytes(4), "is DFU"),
