@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from conftest import run_script
 from hwsim import proof
+from hwsim.cli import main
 from hwsim.proof import interrupt
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding, confirmed
@@ -55,6 +59,58 @@ def test_bad_call_is_named_with_advice(text: str) -> None:
 def test_call_too_short_to_interrupt_is_inconclusive() -> None:
     with pytest.raises(proof.Inconclusive, match="too short"):
         proof.assert_interruptible("time:sleep", 0.001)
+
+
+def test_what_no_oracle_asks_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="errors is for the oracle 'leak', which is not asked"):
+        proof.check("math:factorial", 5, oracles=["gil"], errors=[(-1,)])
+    with pytest.raises(TypeError, match="a tuple for each error path, got -1"):
+        proof.check("math:factorial", 5, oracles=["leak"], errors=[-1])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="child_args must be a tuple of arguments, got 6"):
+        proof.assert_survives_fork("math:factorial", 5, child_args=6)  # type: ignore[arg-type]
+
+
+def run_check(*arguments: str) -> Any:
+    script = "import sys; from hwsim.cli import main; sys.exit(main(['check', *sys.argv[1:]]))"
+    return json.loads(run_script(script, *arguments, "--json").check())
+
+
+def test_command_takes_error_paths_and_what_the_child_asks_for() -> None:
+    """Expressions, as the arguments of the call are; what they see is of the same setup."""
+    setup = "import math; kept = []; n = 6\ndef f(x): return kept.append(x) or math.factorial(x)"
+    options = ("--error=-n", "--error", "'x',", "--child-args", "n + 1")
+    found = run_check("f", "n", "--setup", setup, "--only=leak,fork", *options)
+    assert found["leak"]["verdict"] == "leaks"
+    paths = [found["leak"][path]["outcome"] for path in ("success", "error 1", "error 2")]
+    assert paths == ["returned", "ValueError", "TypeError"]
+    assert (found["fork"]["verdict"], found["fork"]["data"]) == ("survives", "compared")
+
+
+def test_child_calls_the_same_function_with_other_expressions() -> None:
+    """And so has the descriptor of the parent."""
+    setup = f"n = 4; file = open({__file__!r}, 'rb', 0)"
+    found = run_check("file.read", "n", "--setup", setup, "--only=fork", "--child-args", "n + 1")
+    assert found["fork"]["verdict"] == "crosses"
+
+
+def test_command_judges_callbacks() -> None:
+    setup = "class Source:\n  def __init__(self, f): self.f = f\n  def go(self): self.f(1)\n"
+    setup += "  def stop(self): self.f = None"
+    options = ("--run", "lambda source: source.go()", "--close", "lambda source: source.stop()")
+    found = run_check("Source", "--setup", setup, "--only=callbacks", *options)["callbacks"]
+    assert found["verdict"] == "safe"
+    assert found["raise"] == "raised"
+    assert "close inside" in found
+
+
+@pytest.mark.parametrize("text", ["x y", "x) or (1", "*[1]", "n=1"])
+def test_command_refuses_what_are_no_arguments(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "math:factorial", "5", "--error", text])
+    assert ended.value.code == 2
+    assert f"separated by commas, got {text!r}" in capsys.readouterr().err
 
 
 def test_call_that_cannot_be_made_is_inconclusive() -> None:

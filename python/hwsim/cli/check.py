@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console, Group
@@ -13,7 +15,7 @@ from rich.text import Text
 
 from hwsim.cli import command
 from hwsim.cli.table import empty_table
-from hwsim.proof.checked import GOOD, ORACLES, Checked, check_subject
+from hwsim.proof.checked import GOOD, OF_ANY_CALL, ORACLES, WANTED_BY, Checked, check_subject
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import UNSUPPORTED, Finding
 
@@ -24,9 +26,10 @@ def add_parser(commands: Any) -> None:
         commands,
         "check",
         _run,
-        help="tell what a native call does wrong: the GIL, Ctrl-C, fork, exit, leaks",
+        help="tell what a native call does wrong: the GIL, Ctrl-C, fork, exit, leaks, callbacks",
         description="Makes a call of any extension in fresh processes, and tells whether it holds "
-        "the GIL, obeys Ctrl-C, survives fork and the end of the interpreter, and leaks.",
+        "the GIL, obeys Ctrl-C, survives fork and the end of the interpreter, and leaks; with "
+        "--only callbacks, what becomes of callbacks that raise or close what calls them.",
     )
     parser.add_argument("call", metavar="MODULE:CALLABLE", help="or an expression that sees CODE")
     parser.add_argument(
@@ -41,9 +44,34 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--only",
         type=_oracles,
-        default=ORACLES,
+        default=OF_ANY_CALL,
         metavar="LIST",
-        help=f"of {','.join(ORACLES)}, separated by commas (default: all)",
+        help=f"of {','.join(ORACLES)}, separated by commas (default: all but callbacks)",
+    )
+    parser.add_argument(
+        "--error",
+        dest="errors",
+        type=_expressions,
+        action="append",
+        metavar="ARGS",
+        help="for leak: ARGs with which the call fails, separated by commas; may be repeated, once "
+        "for each error path",
+    )
+    parser.add_argument(
+        "--child-args",
+        type=_expressions,
+        metavar="ARGS",
+        help="for fork: the child's ARGs, separated by commas (default: the same)",
+    )
+    parser.add_argument(
+        "--run",
+        dest="runs",  # what does the command is run
+        metavar="CALLABLE",
+        help="for callbacks, where the call has one more argument, the callback: what makes the "
+        "object that it returns call back, such as 'lambda camera: camera.trigger()'",
+    )
+    parser.add_argument(
+        "--close", metavar="CALLABLE", help="for callbacks: what closes that object"
     )
     parser.add_argument(
         "--limit",
@@ -66,6 +94,20 @@ def _oracles(text: str) -> tuple[str, ...]:
     return names
 
 
+def _expressions(text: str) -> tuple[str, ...]:
+    """Takes arguments apart, as Python does between the parentheses of a call."""
+    values = []
+    with suppress(SyntaxError):
+        call = ast.parse(f"f({text}\n)", mode="eval").body
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.keywords:
+            values = call.args
+    if any(isinstance(value, ast.Starred) for value in values) or bool(text.strip()) > bool(values):
+        raise argparse.ArgumentTypeError(
+            f"must be Python expressions, separated by commas, got {text!r}"
+        )
+    return tuple(map(ast.unparse, values))
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -77,12 +119,15 @@ def _seconds(text: str) -> float:
 
 
 def _run(console: Console, arguments: argparse.Namespace) -> int:
+    more = {name: getattr(arguments, name) for name in WANTED_BY if name != "run"}
+    more["run"] = arguments.runs
     sys.path.insert(0, os.getcwd())  # as python -m does
     subject = Subject(arguments.call, tuple(arguments.arguments), arguments.setup, True)
     with Console(stderr=True).status("") as status:
         checked = check_subject(
             subject,
             arguments.only,
+            more,
             limit=arguments.limit,
             begins=lambda oracle: status.update(f"{oracle} ..."),
         )

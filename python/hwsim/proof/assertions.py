@@ -11,7 +11,7 @@ import unittest
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hwsim.proof.callbacks import Caller, check_callbacks
+from hwsim.proof.callbacks import check_callbacks
 from hwsim.proof.exit import check_exit
 from hwsim.proof.fork import check_fork
 from hwsim.proof.gil import check_gil
@@ -181,12 +181,8 @@ def assert_callbacks_safe(
         Inconclusive: It could not be told.
         TypeError: They cannot be called in a fresh process.
     """
-    caller = Caller(
-        Subject(make, args, setup),
-        Subject(run, (), setup) if run else None,
-        Subject(close, (), setup) if close else None,
-    )
-    return _expect(check_callbacks(caller, patience=limit), "safe")
+    subject = Subject(make, args, setup)
+    return _expect(check_callbacks(subject, run=run, close=close, limit=limit), "safe")
 
 
 def _expect(finding: Finding, *good: str) -> Finding:

@@ -64,12 +64,20 @@ class Caller:
     close: Subject | None = None
 
 
-def check_callbacks(caller: Caller, *, patience: float = PATIENCE) -> Finding:
+def check_callbacks(
+    make: Subject,
+    *,
+    run: Callable[..., Any] | str | None = None,
+    close: Callable[..., Any] | str | None = None,
+    limit: float = PATIENCE,
+) -> Finding:
     """Tells what becomes of callbacks that raise, close or destroy.
 
     Args:
-        caller: What calls back.
-        patience: Seconds after which a case is taken to hang.
+        make: Called with its arguments and then the callback; returns the object, if there is one.
+        run: Called with the object: makes it call back. None: it does so by itself.
+        close: Called with the object. None: it cannot be closed.
+        limit: Seconds after which a case is taken to hang.
 
     Returns:
         ``"safe"``; ``"loses"``: the callback's error reaches nobody; ``"crashes"``; ``"hangs"``; or
@@ -80,12 +88,21 @@ def check_callbacks(caller: Caller, *, patience: float = PATIENCE) -> Finding:
     Raises:
         TypeError: It cannot be made in a fresh process.
     """
-    run = Subject(_StandIn.run)
+    caller = Caller(
+        make,
+        Subject(run, (), make.setup) if run else None,
+        Subject(close, (), make.setup) if close else None,
+    )
+
+    def control(how: str) -> Finding:
+        known = Caller(Subject(_StandIn, (how,)), Subject(_StandIn.run))
+        return _case(known, "raise", 30.0)
+
     return confirmed(
-        judge(caller, patience=patience),
-        ("loses", lambda: _case(Caller(Subject(_StandIn, ("loses",)), run), "raise", 30.0)),
-        ("safe", lambda: _case(Caller(Subject(_StandIn, ("right",)), run), "raise", 30.0)),
-        ("crashes", lambda: _case(Caller(Subject(_StandIn, ("crashes",)), run), "raise", 30.0)),
+        judge(caller, patience=limit),
+        ("loses", lambda: control("loses")),
+        ("safe", lambda: control("right")),
+        ("crashes", lambda: control("crashes")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -10,10 +10,13 @@ from typing import Any
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import UNSUPPORTED, Finding
 
-# Each is hwsim.proof.NAME.check_NAME(subject, limit=seconds). That of callbacks needs more than a
-# call: see assert_callbacks_safe().
-ORACLES = ("gil", "interrupt", "fork", "exit", "leak")
-GOOD = frozenset({"released", "python", "short", "obeys", "survives", "refuses", "clean"})
+# Each is hwsim.proof.NAME.check_NAME(subject, limit=seconds, ...). That of callbacks is for what
+# calls back, and must be asked for.
+OF_ANY_CALL = ("gil", "interrupt", "fork", "exit", "leak")
+ORACLES = (*OF_ANY_CALL, "callbacks")
+GOOD = frozenset({"released", "python", "short", "obeys", "survives", "refuses", "clean", "safe"})
+# What only one oracle wants to know.
+WANTED_BY = {"child_args": "fork", "errors": "leak", "run": "callbacks", "close": "callbacks"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,11 @@ def check(
     function: Callable[..., Any] | str,
     *args: Any,
     setup: str = "",
-    oracles: Iterable[str] = ORACLES,
+    oracles: Iterable[str] = OF_ANY_CALL,
+    child_args: tuple[Any, ...] | None = None,
+    errors: Sequence[tuple[Any, ...]] = (),
+    run: Callable[..., Any] | str | None = None,
+    close: Callable[..., Any] | str | None = None,
     limit: float = 60.0,
 ) -> Checked:
     """Tells what a call does wrong: each oracle makes it in fresh processes of its own.
@@ -74,38 +81,59 @@ def check(
     Args:
         function: A function that another process can import, ``"MODULE:CALLABLE"``, or a Python
             expression that sees what ``setup`` defined.
-        args: What it is called with.
+        args: What it is called with. The oracle of callbacks adds the callback.
         setup: Python code that runs first, in the fresh process.
-        oracles: Which to ask, of ``gil``, ``interrupt``, ``fork``, ``exit``, ``leak``.
+        oracles: Which to ask, of ``gil``, ``interrupt``, ``fork``, ``exit``, ``leak``, and
+            ``callbacks`` if the function takes one.
+        child_args: For ``fork``: what the child calls it with, if not with the same.
+        errors: For ``leak``: arguments with which it fails, one tuple for each error path.
+        run: For ``callbacks``: called with what the function returned, makes it call back. None:
+            it does so by itself.
+        close: For ``callbacks``: called with what the function returned. None: it cannot be closed.
         limit: Seconds after which a call is given up.
 
     Raises:
-        ValueError: There is no such oracle.
+        ValueError: There is no such oracle, or what is given for one that is not asked.
         TypeError: The call cannot be made in a fresh process.
 
     **Thread safety:** may be called from any thread; one at a time gives the steadier figures.
     """
-    return check_subject(Subject(function, args, setup), oracles, limit=limit)
+    more = {"child_args": child_args, "errors": errors or None, "run": run, "close": close}
+    return check_subject(Subject(function, args, setup), oracles, more, limit=limit)
 
 
 def check_subject(
     subject: Subject,
-    oracles: Iterable[str] = ORACLES,
+    oracles: Iterable[str],
+    more: Mapping[str, Any],
     *,
     limit: float = 60.0,
     begins: Callable[[str], object] = lambda oracle: None,
 ) -> Checked:
-    """The same for a call that is described; ``begins`` is called with each oracle's name."""
+    """The same for a call that is described.
+
+    Args:
+        subject: The call.
+        oracles: Which to ask.
+        more: What only one oracle wants to know; see ``WANTED_BY``. None: not given.
+        limit: Seconds after which a call is given up.
+        begins: Called with each oracle's name.
+    """
     wanted = tuple(oracles)
     for name in wanted:
         if name not in ORACLES:
             raise ValueError(f"oracle must be one of {', '.join(ORACLES)}, got {name!r}")
+    given = {name: value for name, value in more.items() if value is not None}
+    for name in given:
+        if (oracle := WANTED_BY[name]) not in wanted:
+            raise ValueError(f"{name} is for the oracle {oracle!r}, which is not asked")
     if not limit > 0:
         raise ValueError(f"limit must be positive, in seconds, got {limit!r}")
     findings = []
     for name in wanted:
         begins(name)
         judge = getattr(import_module(f"hwsim.proof.{name}"), f"check_{name}")
-        findings.append(judge(subject, limit=limit))
+        own = {key: value for key, value in given.items() if WANTED_BY[key] == name}
+        findings.append(judge(subject, limit=limit, **own))
     arguments = ", ".join(a if subject.expressions else repr(a) for a in subject.args)
     return Checked(f"{subject.name}({arguments})", tuple(findings))

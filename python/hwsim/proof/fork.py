@@ -114,8 +114,10 @@ def check_fork(
         case, and whether data could be compared.
 
     Raises:
-        TypeError: The call cannot be made in a fresh process.
+        TypeError: The call cannot be made in a fresh process; or ``child_args`` is no tuple.
     """
+    if not (child_args is None or isinstance(child_args, (tuple, list))):
+        raise TypeError(f"child_args must be a tuple of arguments, got {child_args!r}")
     if not hasattr(os, "fork"):
         return Finding(ORACLE, UNSUPPORTED, advice="this system has no fork()")
     known = Usual(FEWEST, 0.001, ["-"] * FEWEST, ["-"] * FEWEST, False, [], False)
@@ -227,7 +229,7 @@ def _errors(results: list[str]) -> set[str]:
 def _result(subject: Subject, args: tuple[Any, ...] | None = None) -> str:
     """Makes the call; what it gave, in a form that can be compared in another process."""
     try:
-        value = subject.load()(*(subject.arguments() if args is None else args))
+        value = subject.load()(*subject.arguments(args))
     except Exception as error:
         return "!" + type(error).__name__
     try:

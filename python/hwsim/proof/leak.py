@@ -67,7 +67,7 @@ def check_leak(
         and types, descriptors, threads.
 
     Raises:
-        TypeError: The call cannot be made in a fresh process.
+        TypeError: The call cannot be made in a fresh process; or what is in ``errors`` is no tuple.
     """
     return confirmed(
         judge(subject, errors=errors, limit=limit),
@@ -80,6 +80,8 @@ def judge(subject: Subject, *, errors: Sequence[tuple[Any, ...]], limit: float) 
     """The same, without the controls that say whether it can be trusted here."""
     paths = {"success": subject}
     for number, arguments in enumerate(errors, start=1):
+        if not isinstance(arguments, (tuple, list)):
+            raise TypeError(f"errors must have a tuple for each error path, got {arguments!r}")
         paths[f"error {number}"] = subject.with_arguments(tuple(arguments))
     findings = {path: _path(made, limit) for path, made in paths.items()}
     for verdict in "leaks", INCONCLUSIVE, "clean":

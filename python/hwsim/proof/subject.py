@@ -39,16 +39,16 @@ class Subject:
 
     def load(self) -> Callable[..., Any]:
         """Returns the function, in the process that is to call it."""
-        return self._loaded[0]
+        return self._function
 
-    def arguments(self) -> tuple[Any, ...]:
-        """The arguments, in the process that is to call it with them."""
-        return self._loaded[1]
+    def arguments(self, others: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        """The arguments, or others in their place, in the process that is to call it with them."""
+        args = self.args if others is None else others
+        return _values(args, self.setup) if self.expressions else args
 
     def call(self) -> Any:
         """Calls it."""
-        function, arguments = self._loaded
-        return function(*arguments)
+        return self.load()(*self.arguments())
 
     def bound(self) -> Callable[[], Any]:
         """The call, as a function of its own without a Python frame."""
@@ -59,19 +59,17 @@ class Subject:
         return Subject(self.function, args, self.setup, self.expressions)
 
     @functools.cached_property
-    def _loaded(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    def _function(self) -> Callable[..., Any]:
         names = _defined(self.setup)
         function = self.function
         if isinstance(function, str):
             function = _found(function, names)
         if not callable(function):
             raise TypeError(f"{self.name} must be callable, got {function!r}")
-        if self.expressions:
-            return function, tuple(eval(text, names) for text in self.args)
-        return function, self.args
+        return function
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_loaded"}
+        return {name: value for name, value in vars(self).items() if name != "_function"}
 
 
 @functools.cache
@@ -80,6 +78,12 @@ def _defined(setup: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__hwsim_check__"}
     exec(setup, names)
     return names
+
+
+@functools.cache
+def _values(expressions: tuple[str, ...], setup: str) -> tuple[Any, ...]:
+    """What they are; found once in a process, like what they see."""
+    return tuple(eval(text, _defined(setup)) for text in expressions)
 
 
 def _found(text: str, defined: dict[str, Any]) -> Any:
