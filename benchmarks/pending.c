@@ -1,7 +1,7 @@
 /* Many operations pending on one device: nanoseconds an operation to submit them, and then to let
  * them happen, or to cancel each by a token of its own. Uses inner parts of the library. */
 #include "base/time.h"
-#include "timeline/call.h"
+#include "timeline/submit.h"
 
 #include <stdlib.h>
 
@@ -35,9 +35,9 @@ __attribute__((visibility("default"))) double pending(size_t many, int how) {
   good = good && made == many;
   int64_t start_ns = monotonic_ns();
   for (; good && submitted < many; submitted++) {
-    const hwsim_call call = {HWSIM_TIMEOUT_DEFAULT, how ? tokens[submitted] : NULL};
+    const hwsim_call call = {HWSIM_TIMEOUT_DEFAULT, how ? tokens[submitted] : NULL, NULL};
     op_prepare(&all[submitted], &kind);
-    if (hwsim_submit(device, &all[submitted], &call, count, &ended))
+    if (hwsim_submit(device, &all[submitted], &call, count, NULL, &ended))
       break;
   }
   good = good && submitted == many;
@@ -49,7 +49,7 @@ __attribute__((visibility("default"))) double pending(size_t many, int how) {
   hwsim_device_close(device);
   good = good && ended == many;
   for (size_t i = 0; i < submitted; i++)
-    call_end(device, &all[i]);
+    submit_end(device, &all[i]);
   for (size_t i = 0; i < made; i++)
     hwsim_cancel_free(tokens[i]);
   hwsim_device_free(device);

@@ -109,7 +109,7 @@ static inline int check_run(const test *tests, size_t count, int argc, char **ar
 #define MS INT64_C(1000000)
 #define S INT64_C(1000000000)
 
-static const hwsim_call forever = {HWSIM_TIMEOUT_NEVER, NULL};
+static const hwsim_call forever = {HWSIM_TIMEOUT_NEVER, NULL, NULL};
 
 /* A device whose opening must succeed. */
 static inline hwsim_device *open_device(const char *uri) {

@@ -12,7 +12,7 @@
 #define MANUAL "hwsim://d?clock=manual&latency=0s&timeout=inf"
 #define SCRATCH0 HWSIM_REGISTER_SCRATCH0
 
-static const hwsim_call at_once = {0, NULL};
+static const hwsim_call at_once = {0, NULL, NULL};
 
 /* A small generator of its own, so that a test is the same on every machine. */
 static inline uint64_t draw(uint64_t *state) {

@@ -130,7 +130,7 @@ static void check_slot_comes_back(abortion how, int victim) {
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=10ms");
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call doomed = {how == BY_TIMEOUT ? 4 * MS : HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call doomed = {how == BY_TIMEOUT ? 4 * MS : HWSIM_TIMEOUT_NEVER, token, NULL};
   operation all[3] = {writer(device, A, 1), writer(device, B, 1), writer(device, C, 1)};
   all[victim].call = &doomed;
   for (int i = 0; i < 3; i++)
@@ -188,7 +188,7 @@ static void device_cancel_frees_the_bus_at_once(void) {
 
 static void a_timeout_counts_the_time_in_the_queue(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=10ms");
-  const hwsim_call too_short = {20 * MS - 1, NULL};
+  const hwsim_call too_short = {20 * MS - 1, NULL, NULL};
   operation first = writer(device, A, 1), second = writer(device, A, 2);
   second.call = &too_short;
   operation_start(&first);
@@ -202,14 +202,14 @@ static void a_timeout_counts_the_time_in_the_queue(void) {
 
 static void done_just_in_time_is_no_timeout(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=10ms");
-  const hwsim_call exact = {10 * MS, NULL}, short_of_it = {10 * MS - 1, NULL};
+  const hwsim_call exact = {10 * MS, NULL, NULL}, short_of_it = {10 * MS - 1, NULL, NULL};
   CHECK_OK(hwsim_register_write(device, A, 1, &exact));
   CHECK_FAILS(hwsim_register_write(device, A, 2, &short_of_it), HWSIM_ETIMEOUT);
   hwsim_device_free(device);
 }
 
 static void a_timeout_of_zero_only_takes_what_is_immediate(void) {
-  const hwsim_call at_once = {0, NULL};
+  const hwsim_call at_once = {0, NULL, NULL};
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=1ns");
   CHECK_FAILS(hwsim_register_write(device, A, 1, &at_once), HWSIM_ETIMEOUT);
   CHECK_EQUAL(pending(device), 0);
@@ -221,7 +221,7 @@ static void a_timeout_of_zero_only_takes_what_is_immediate(void) {
 
 static void a_negative_timeout_is_refused(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
-  const hwsim_call negative = {-2, NULL};
+  const hwsim_call negative = {-2, NULL, NULL};
   CHECK_FAILS(hwsim_register_write(device, A, 1, &negative), HWSIM_EINVALID);
   CHECK_MESSAGE("timeout");
   hwsim_device_free(device);
@@ -238,7 +238,7 @@ static void run_queue(int64_t step_ns, char *letters_out) {
   operation all[COUNT];
   hwsim_call calls[COUNT];
   for (int i = 0; i < COUNT; i++) {
-    calls[i] = (hwsim_call){limits_ms[i] * MS, NULL};
+    calls[i] = (hwsim_call){limits_ms[i] * MS, NULL, NULL};
     all[i] = i % 2 ? reader(device, A) : writer(device, A, (uint32_t)i + 1);
     all[i].call = &calls[i];
     operation_start(&all[i]);

@@ -160,7 +160,7 @@ static void check_stop(way way, int at) {
   stopper self = {.way = way, .at = at};
   self.device = open_bad_converter("hwsim://c?latency=0s&clock=manual");
   CHECK_OK(hwsim_cancel_new(&self.token));
-  const hwsim_call call = {S, self.token};
+  const hwsim_call call = {S, self.token, NULL};
   const hwsim_progress progress = {report, &self};
   const hwsim_hooks hooks = {ignore_enter, ignore_leave, poll_checkpoint, &self};
   hwsim_calibration result, untouched;
@@ -243,7 +243,7 @@ static void other_threads_stop_it(void) {
     hwsim_device *device = open_bad_converter("hwsim://c?latency=0s");
     hwsim_cancel *token;
     CHECK_OK(hwsim_cancel_new(&token));
-    const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+    const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
     operation endless = {.device = device, .run = run_endless, .call = &call};
     operation_launch(&endless);
     for (int j = 0; j < 100; j++) /* the device serves others meanwhile */
@@ -289,7 +289,7 @@ static void bad_arguments_are_named(void) {
   }
   CHECK_FAILS(hwsim_calibrate(device, 4, SAMPLES, NULL, NULL, &result, NULL, NULL), HWSIM_EINVALID);
   CHECK_MESSAGE("channel must be from 0 to 3, got 4");
-  const hwsim_call negative = {-2, NULL};
+  const hwsim_call negative = {-2, NULL, NULL};
   CHECK_FAILS(calibrate(device, &negative, NULL, &result), HWSIM_EINVALID);
   CHECK_MESSAGE("timeout must not be negative");
   CHECK_FAILS(hwsim_calibration_clear(device, 4), HWSIM_EINVALID);

@@ -25,7 +25,7 @@ static void null_is_ignored(void) {
 static void set_before_the_call_it_stops_every_call(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=0s");
   hwsim_cancel *token = new_token();
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   uint32_t values[2] = {0, 0};
   double volts;
   hwsim_cancel_set(token);
@@ -48,7 +48,7 @@ static void set_before_the_call_it_stops_every_call(void) {
 static void set_during_the_call_it_stops_the_wait(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   hwsim_cancel *token = new_token();
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   operation queued = {.device = device, .run = run_read, .call = &call};
   operation_start(&queued);
   hwsim_cancel_set(token);
@@ -62,7 +62,7 @@ static void set_during_the_call_it_stops_the_wait(void) {
 static void it_stops_a_call_that_waits_for_a_register(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
   hwsim_cancel *token = new_token();
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   operation armed = {
       .device = device, .run = run_wait, .address = 0x40, .mask = 1, .value = 1, .call = &call};
   operation_start(&armed);
@@ -79,7 +79,7 @@ static hwsim_error run_wait_pending(operation *self) {
 static void it_stops_a_call_that_waits_for_pending_ones(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   hwsim_cancel *token = new_token();
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   operation observer = {.device = device, .run = run_wait_pending, .call = &call};
   operation_launch(&observer);
   hwsim_cancel_set(token);
@@ -91,7 +91,7 @@ static void it_stops_a_call_that_waits_for_pending_ones(void) {
 static void one_token_stops_calls_on_many_devices(void) {
   enum { DEVICES = 8 };
   hwsim_cancel *token = new_token();
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   operation waiters[DEVICES];
   for (int i = 0; i < DEVICES; i++) {
     char uri[64];
@@ -110,7 +110,8 @@ static void one_token_stops_calls_on_many_devices(void) {
 static void calls_without_the_token_go_on(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   hwsim_cancel *token = new_token(), *other = new_token();
-  const hwsim_call with = {HWSIM_TIMEOUT_NEVER, token}, with_other = {HWSIM_TIMEOUT_NEVER, other};
+  const hwsim_call with = {HWSIM_TIMEOUT_NEVER, token, NULL},
+                   with_other = {HWSIM_TIMEOUT_NEVER, other, NULL};
   operation stopped = {.device = device, .run = run_read, .call = &with}, free_to_go = stopped;
   free_to_go.call = &with_other;
   operation_start(&stopped);
@@ -127,7 +128,7 @@ static void calls_without_the_token_go_on(void) {
 static void a_finished_call_keeps_its_result(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   hwsim_cancel *token = new_token();
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   operation done = {.device = device, .run = run_read, .call = &call};
   operation_start(&done);
   advance(device, MS);
@@ -157,7 +158,7 @@ static void ignore(void *user) { (void)user; }
  * although nobody has looked at the device since. */
 static void a_call_done_but_not_yet_settled_keeps_its_result(void) {
   late self = {open_device("hwsim://d?latency=1ms"), new_token()};
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self.token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self.token, NULL};
   hwsim_hooks hooks = {.enter = set_after_the_end, .leave = ignore, .user = &self};
   uint32_t value;
   hwsim_hooks_set(&hooks);
@@ -176,7 +177,7 @@ static void no_moment_of_setting_is_lost(void) {
   hwsim_device *device = open_device("hwsim://d?clock=real&latency=0s&timeout=inf");
   for (int round = 0; round < 300; round++) {
     hwsim_cancel *token = new_token();
-    const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+    const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
     operation waiter = {.device = device, .run = run_endless, .call = &call};
     operation_launch(&waiter);
     for (volatile int delay = 0; delay < round * 100; delay++)
@@ -195,7 +196,7 @@ typedef struct crowd {
 
 static void set_or_wait(int index, void *shared) {
   const crowd *self = shared;
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self->token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self->token, NULL};
   uint32_t value;
   if (index % 2)
     hwsim_cancel_set(self->token);

@@ -60,7 +60,7 @@ static void a_virtual_wait_jumps_to_its_end(void) {
 
 static void a_virtual_timeout_jumps_to_the_deadline(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
-  const hwsim_call call = {40 * S, NULL};
+  const hwsim_call call = {40 * S, NULL, NULL};
   uint32_t value;
   CHECK_FAILS(hwsim_register_wait(device, 0x40, 1, 1, &call, &value), HWSIM_ETIMEOUT);
   CHECK_EQUAL(now(device), 40 * S);
@@ -108,7 +108,7 @@ static void a_timeout_ends_with_the_clock(void) {
   hwsim_event event;
   size_t count;
   for (size_t i = 0; i < LENGTH(timeouts_ns); i++) {
-    const hwsim_call call = {timeouts_ns[i], NULL};
+    const hwsim_call call = {timeouts_ns[i], NULL, NULL};
     CHECK_FAILS(hwsim_register_wait(device, SCRATCH0, 1, 1, &call, &value), HWSIM_ETIMEOUT);
     CHECK_FAILS(hwsim_subscription_next(subscription, 1, &call, &event, &count), HWSIM_ETIMEOUT);
     CHECK_FAILS(hwsim_device_wait_pending(device, 1, &call), HWSIM_ETIMEOUT);
@@ -120,7 +120,7 @@ static void a_timeout_ends_with_the_clock(void) {
 
 static void an_operation_is_done_by_the_end_of_the_clock(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=3600s&timeout=inf");
-  const hwsim_call call = {INT64_MAX - 5 * S, NULL};
+  const hwsim_call call = {INT64_MAX - 5 * S, NULL, NULL};
   uint32_t value;
   CHECK_FAILS(hwsim_register_wait(device, SCRATCH0, 1, 1, &call, &value), HWSIM_ETIMEOUT);
   CHECK_OK(hwsim_register_read(device, SCRATCH0, NULL, &value));
@@ -136,7 +136,7 @@ static void a_sample_after_the_end_of_the_clock_is_not_waited_for(void) {
   const int64_t timeouts_ns[] = {HWSIM_TIMEOUT_DEFAULT, HWSIM_TIMEOUT_NEVER};
   static int16_t codes[10000000];
   for (size_t i = 0; i < LENGTH(timeouts_ns); i++) {
-    const hwsim_call call = {timeouts_ns[i], NULL};
+    const hwsim_call call = {timeouts_ns[i], NULL, NULL};
     hwsim_stream *stream;
     hwsim_block block;
     CHECK_OK(hwsim_stream_start(device, &config, &stream));
@@ -190,7 +190,7 @@ static void check_stopped(const char *clock, hwsim_error (*run)(operation *self)
   for (size_t i = 0; i < LENGTH(endings); i++) {
     hwsim_subscription *subscription;
     hwsim_device *device = open_busy(clock, &subscription);
-    const hwsim_call call = {1000000 * S, NULL};
+    const hwsim_call call = {1000000 * S, NULL, NULL};
     operation self = {
         .device = device, .run = run, .address = SCRATCH0, .mask = 1, .value = 1, .call = &call};
     operation_launch(&self);

@@ -252,7 +252,7 @@ static void a_wait_keeps_a_freed_device_until_it_succeeds(void) {
 }
 
 static void a_wait_keeps_a_freed_device_until_it_fails(void) {
-  const hwsim_call brief = {1, NULL};
+  const hwsim_call brief = {1, NULL, NULL};
   check_survives_free((operation){.run = run_read, .call = &brief}, HWSIM_ETIMEOUT);
 }
 

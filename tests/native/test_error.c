@@ -24,7 +24,7 @@ static hwsim_error read_with_cancelled_token(void) {
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
   hwsim_cancel_set(token);
-  const hwsim_call call = {HWSIM_TIMEOUT_DEFAULT, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_DEFAULT, token, NULL};
   hwsim_error error = read_from("hwsim://d?clock=virtual", &call);
   hwsim_cancel_free(token);
   return error;
@@ -53,6 +53,20 @@ static hwsim_error advance_a_virtual_clock(void) {
 }
 
 /* The child hands its error over as its exit status. */
+static hwsim_error read_with_a_request(void) {
+  hwsim_device *device = open_device("hwsim://d?clock=manual");
+  hwsim_queue *queue = NULL;
+  hwsim_call call = {.timeout_ns = HWSIM_TIMEOUT_DEFAULT};
+  uint32_t value;
+  CHECK_OK(hwsim_queue_new(&queue));
+  CHECK_OK(hwsim_request_new(queue, NULL, &call.request));
+  hwsim_error error = hwsim_register_read(device, HWSIM_REGISTER_ID, &call, &value);
+  hwsim_request_free(call.request);
+  hwsim_queue_free(queue);
+  hwsim_device_free(device);
+  return error;
+}
+
 static hwsim_error read_in_a_child(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
   int status = 0;
@@ -65,7 +79,7 @@ static hwsim_error read_in_a_child(void) {
 }
 
 static hwsim_error produce(hwsim_error code) {
-  const hwsim_call hurried = {1, NULL};
+  const hwsim_call hurried = {1, NULL, NULL};
   const hwsim_register *found;
   hwsim_device *device;
   switch (code) {
@@ -87,6 +101,7 @@ static hwsim_error produce(hwsim_error code) {
   case HWSIM_ESTATE: return advance_a_virtual_clock();
   case HWSIM_ENOMEM: return read_from("hwsim://d?clock=virtual&fault=memory", NULL);
   case HWSIM_EFORKED: return read_in_a_child();
+  case HWSIM_EPENDING: return read_with_a_request();
   case HWSIM_EINTERNAL: return read_from("hwsim://d?clock=virtual&fault=internal", NULL);
   }
   return (hwsim_error)-1; /* a new code: add how to produce it */
@@ -95,7 +110,7 @@ static hwsim_error produce(hwsim_error code) {
 static void every_code_can_be_produced(void) {
 #define HWSIM_X(name, value, message)                                                              \
   CHECK_TEXT(hwsim_error_name(produce(HWSIM_##name)), #name);                                      \
-  if (HWSIM_##name != HWSIM_OK && HWSIM_##name != HWSIM_EFORKED)                                   \
+  if (HWSIM_##name != HWSIM_OK && HWSIM_##name != HWSIM_EFORKED && HWSIM_##name != HWSIM_EPENDING) \
     CHECK_EQUAL(hwsim_error_last()->code, HWSIM_##name);
   HWSIM_ERRORS(HWSIM_X)
 #undef HWSIM_X
@@ -103,9 +118,9 @@ static void every_code_can_be_produced(void) {
 
 static void codes_keep_their_numbers(void) {
   static const char *const names[] = {
-      "OK",         "ETIMEOUT",  "EBUS",   "ECRC",     "EBUSY",    "EDISCONNECTED", "ECLOSED",
-      "ECANCELLED", "ENOTFOUND", "EINUSE", "EADDRESS", "EACCESS",  "EINVALID",      "EOVERRUN",
-      "EFIRMWARE",  "ESTATE",    "ENOMEM", "EFORKED",  "EINTERNAL"};
+      "OK",         "ETIMEOUT",  "EBUS",   "ECRC",     "EBUSY",     "EDISCONNECTED", "ECLOSED",
+      "ECANCELLED", "ENOTFOUND", "EINUSE", "EADDRESS", "EACCESS",   "EINVALID",      "EOVERRUN",
+      "EFIRMWARE",  "ESTATE",    "ENOMEM", "EFORKED",  "EINTERNAL", "EPENDING"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     CHECK_TEXT(hwsim_error_name((hwsim_error)i), names[i]);
 }

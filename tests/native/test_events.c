@@ -18,7 +18,7 @@ static void a_trigger_that_fails_has_not_happened(void) {
   hwsim_device *device =
       open_device("hwsim://d?clock=virtual&latency=1ms&fault=crc@1&fault=timeout@2");
   hwsim_subscription *subscription = subscribe(device, KIND(TRIGGER), 10);
-  const hwsim_call brief = {MS / 2, NULL};
+  const hwsim_call brief = {MS / 2, NULL, NULL};
   CHECK_FAILS(hwsim_event_trigger(device, 1, NULL), HWSIM_ECRC);
   CHECK_FAILS(hwsim_event_trigger(device, 2, NULL), HWSIM_ETIMEOUT);
   CHECK_FAILS(hwsim_event_trigger(device, 3, &brief), HWSIM_ETIMEOUT);

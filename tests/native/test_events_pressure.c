@@ -175,7 +175,7 @@ static void what_comes_while_the_bus_stalls_waits_its_turn(void) {
 
 static void an_operation_that_waits_for_room_times_out_without_effect(void) {
   stalled self;
-  const hwsim_call until_30ms = {30 * MS, NULL};
+  const hwsim_call until_30ms = {30 * MS, NULL, NULL};
   stall_with(&self, SLOW, &until_30ms);
   advance(self.device, 10 * MS - 1);
   CHECK_EQUAL(pending(self.device), 4);
@@ -189,7 +189,7 @@ static void an_operation_that_waits_for_room_can_be_cancelled(void) {
   stalled self;
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   stall_with(&self, SLOW, &call);
   hwsim_cancel_set(token);
   CHECK_EQUAL(operation_join(&self.trigger), HWSIM_ECANCELLED);
@@ -202,7 +202,7 @@ static void cancelling_one_behind_changes_nothing_for_the_first(void) {
   stalled self;
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   stall(&self);
   operation late = {.device = self.device, .run = run_read, .call = &call};
   operation_start(&late);

@@ -38,7 +38,7 @@ static void readers_take_turns(void) {
 static void a_read_times_out_at_its_time(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=0s&timeout=30ms&timer=1s");
   hwsim_subscription *subscription = subscribe(device, KIND(TIMER) | KIND(TRIGGER), 10);
-  const hwsim_call brief = {7 * MS, NULL}, until_tick = {963 * MS, NULL};
+  const hwsim_call brief = {7 * MS, NULL, NULL}, until_tick = {963 * MS, NULL, NULL};
   hwsim_event event;
   size_t count = 77;
   CHECK_FAILS(hwsim_subscription_next(subscription, 1, &brief, &event, &count), HWSIM_ETIMEOUT);
@@ -60,7 +60,7 @@ static void a_read_can_be_cancelled(void) {
   hwsim_event event;
   size_t count;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   reader waiting;
   reader_start(&waiting, subscription, 1, &call);
   hwsim_cancel_set(token);

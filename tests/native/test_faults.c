@@ -256,7 +256,7 @@ static void spikes_add_up(void) {
 
 static void a_timeout_holds_the_bus_until_it_is_given_up(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=1ms&fault=timeout@1");
-  const hwsim_call call = {50 * MS, NULL};
+  const hwsim_call call = {50 * MS, NULL, NULL};
   operation hung = {.device = device, .run = run_read, .call = &call}, behind = hung;
   behind.call = &forever;
   operation_start(&hung);

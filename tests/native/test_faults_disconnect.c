@@ -156,7 +156,7 @@ static void a_reconnect_queued_behind_the_disconnect_is_not_lost(void) {
   advance(device, 2 * MS);
   CHECK_EQUAL(operation_join(&first), HWSIM_EDISCONNECTED);
   operation_join(&second);
-  const hwsim_call at_once = {0, NULL};
+  const hwsim_call at_once = {0, NULL, NULL};
   uint32_t value;
   CHECK_FAILS(hwsim_register_read(device, 0, &at_once, &value), HWSIM_ETIMEOUT); /* connected */
   hwsim_device_free(device);
@@ -174,7 +174,7 @@ static bool is_connected(hwsim_device *device) {
 
 static void one_can_wait_for_a_device_to_come_and_go(void) {
   static const hwsim_fault_kind kinds[] = {HWSIM_FAULT_DISCONNECT, HWSIM_FAULT_RECONNECT};
-  const hwsim_call at_once = {0, NULL};
+  const hwsim_call at_once = {0, NULL, NULL};
   hwsim_device *device = open_device("hwsim://d?latency=0s");
   for (int wanted = 0; wanted < 2; wanted++) {
     operation self = {

@@ -144,7 +144,7 @@ static void a_bad_image_is_refused_before_anything_is_erased(void) {
   CHECK_MESSAGE("older than 0x00010000");
   const hwsim_firmware_options many = {true, 101, false};
   CHECK_FAILS(program_as(device, NEW, &many, NULL, NULL), HWSIM_EINVALID);
-  const hwsim_call negative = {-2, NULL};
+  const hwsim_call negative = {-2, NULL, NULL};
   CHECK_FAILS(program_as(device, NEW, &verified, &negative, NULL), HWSIM_EINVALID);
   CHECK_EQUAL(transactions(device), 0);
   CHECK_EQUAL(running(device), FACTORY);
@@ -251,7 +251,7 @@ static void a_fault_leaves_the_old_firmware_and_refuses_nobody(void) {
 static void the_timeout_of_the_call_is_for_the_whole(void) {
   for (int at = 0; at <= OPERATIONS; at++) {
     hwsim_device *device = open_fresh("clock=virtual&latency=1s");
-    const hwsim_call call = {at * S, NULL};
+    const hwsim_call call = {at * S, NULL, NULL};
     CHECK_FAILS(program_as(device, NEW, &verified, &call, NULL),
                 at < OPERATIONS ? HWSIM_ETIMEOUT : HWSIM_OK);
     check_old_and_free(device, at < OPERATIONS ? FACTORY : NEW);
@@ -277,7 +277,7 @@ static void check_stop(way way, int at) {
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
   atomic_int interrupt = 0;
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   const hwsim_hooks hooks = {ignore_enter, ignore_leave, polled, &interrupt};
   operation update = {
       .device = device, .run = run_update, .value = NEW, .call = &call, .hooks = &hooks};

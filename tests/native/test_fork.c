@@ -124,7 +124,7 @@ static void a_fork_in_enter_ends_the_childs_wait(void) {
 
 static int use_inherited_token(void *token) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
-  const hwsim_call call = {HWSIM_TIMEOUT_DEFAULT, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_DEFAULT, token, NULL};
   uint32_t value;
   CHECK_FAILS(hwsim_register_read(device, 0, &call, &value), HWSIM_EFORKED);
   hwsim_cancel_set(token);

@@ -93,7 +93,7 @@ static void enter_is_told_how_long_it_will_take(void) {
   install(&self, open_device("hwsim://d?latency=50s&clock=1000x&timeout=inf"));
   CHECK_OK(read_once(self.device));
   CHECK(self.expected_ns > 0 && self.expected_ns <= 50 * MS + 1);
-  const hwsim_call brief = {50 * S, NULL};
+  const hwsim_call brief = {50 * S, NULL, NULL};
   uint32_t value;
   CHECK_FAILS(hwsim_register_wait(self.device, 0x40, 1, 1, &brief, &value), HWSIM_ETIMEOUT);
   CHECK_EQUAL(self.expected_ns, INT64_MAX);
@@ -194,7 +194,7 @@ static void leave_may_end_the_thread(void) {
   const hwsim_hooks hooks = {.enter = ignore_enter, .leave = end_thread};
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   operation ended = {.device = device, .run = run_read, .call = &call, .hooks = &hooks};
   operation_start(&ended);

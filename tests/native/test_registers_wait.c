@@ -201,7 +201,7 @@ static void uptime_ends_a_real_wait(void) {
 
 static void a_timeout_before_the_match_wins(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=0s");
-  const hwsim_call brief = {10 * MS - 1, NULL}, enough = {10 * MS, NULL};
+  const hwsim_call brief = {10 * MS - 1, NULL, NULL}, enough = {10 * MS, NULL, NULL};
   uint32_t value;
   CHECK_FAILS(hwsim_register_wait(device, UPTIME, UINT32_MAX, 10, &brief, &value), HWSIM_ETIMEOUT);
   CHECK_OK(hwsim_register_wait(device, UPTIME, UINT32_MAX, 10, &enough, &value));

@@ -89,7 +89,7 @@ static void a_wait_ends_by_its_token(void) {
   hwsim_device *device = open_device("hwsim://d");
   hwsim_cancel *token = NULL;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   watch seen;
   watch_open(&seen);
   operation wait = {.run = wait_free, .call = &call, .hooks = &seen.hooks};
@@ -170,7 +170,7 @@ static void take_turns_or_give_up(int index, void *shared) {
     CHECK_OK(hwsim_cancel_new(&token));
     if (index % 2)
       hwsim_cancel_set(token);
-    const hwsim_call call = {1000000, token};
+    const hwsim_call call = {1000000, token, NULL};
     if (hwsim_device_open("hwsim://d?latency=0s", &device) == HWSIM_EINUSE) {
       hwsim_error error = hwsim_wait_free("d", &call);
       CHECK(!error || error == HWSIM_ETIMEOUT || error == HWSIM_ECANCELLED);

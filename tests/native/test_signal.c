@@ -181,7 +181,7 @@ static void a_new_signal_starts_at_its_sample_zero(void) {
 static void a_failed_conversion_takes_no_sample(void) {
   hwsim_signal signal = of(HWSIM_WAVEFORM_TRIANGLE);
   hwsim_device *device = connected("hwsim://d?clock=virtual&range=32768mV&fault=crc@2", signal);
-  const hwsim_call brief = {1, NULL};
+  const hwsim_call brief = {1, NULL, NULL};
   double volts;
   CHECK_NEAR(sample(device, 0), 0, 0.51 * LSB);
   CHECK_FAILS(hwsim_signal_read(device, 0, NULL, &volts), HWSIM_ECRC);

@@ -267,7 +267,7 @@ static void the_default_timeout_begins_when_the_samples_are_due(void) {
               HWSIM_ETIMEOUT);
   CHECK_EQUAL(now(device), 6500 * MS);
   check_block(block, 5000, 500, 0);
-  hwsim_call half_a_second = {500 * MS, NULL};
+  hwsim_call half_a_second = {500 * MS, NULL, NULL};
   check_block(read_ramp(stream, 1000), 5000, 1000, 0);
   check_block(read_ramp(stream, 500), 6000, 500, 0);
   CHECK_FAILS(hwsim_stream_read(stream, HWSIM_FORMAT_INT16, 1000, &half_a_second, codes, &block),
@@ -351,7 +351,8 @@ static void a_reader_that_is_stopped_gives_its_place_to_the_next(void) {
   hwsim_stream *stream = start(device);
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call stoppable = {HWSIM_TIMEOUT_NEVER, token}, short_call = {20 * MS, NULL};
+  const hwsim_call stoppable = {HWSIM_TIMEOUT_NEVER, token, NULL},
+                   short_call = {20 * MS, NULL, NULL};
   reading cancelled, late, lucky;
   reading_start(&cancelled, device, stream, 1000, &stoppable);
   reading_start(&late, device, stream, 1000, &short_call);
@@ -634,7 +635,7 @@ static void bad_settings_are_named(void) {
   CHECK_FAILS(hwsim_stream_read(stream, HWSIM_FORMAT_INT16, 0, NULL, &code, &block),
               HWSIM_EINVALID);
   CHECK_FAILS(hwsim_stream_read(stream, (hwsim_format)3, 1, NULL, &code, &block), HWSIM_EINVALID);
-  const hwsim_call negative = {-2, NULL};
+  const hwsim_call negative = {-2, NULL, NULL};
   CHECK_FAILS(hwsim_stream_read(stream, HWSIM_FORMAT_INT16, 1, &negative, &code, &block),
               HWSIM_EINVALID);
   end(stream, device);

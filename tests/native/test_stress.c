@@ -255,7 +255,7 @@ static void wait_free_or_cancel(int index, void *shared) {
   parting *self = shared;
   if (index == 0) {
     const hwsim_hooks hooks = {.enter = note_waiting, .leave = ignore, .user = self};
-    const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self->token};
+    const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self->token, NULL};
     uint32_t value;
     hwsim_hooks_set(&hooks);
     hwsim_error error = hwsim_register_read(self->device, 0, &call, &value);

@@ -2,8 +2,8 @@
 #include "threads.h"
 
 #include "base/time.h"
-#include "timeline/call.h"
 #include "timeline/operation.h"
+#include "timeline/submit.h"
 #include "timeline/timeline.h"
 
 /* An operation that notes when it took effect, and when it ended. */
@@ -38,7 +38,7 @@ static void note(op *base, void *user) {
 static hwsim_error submit(hwsim_device *device, noted *self, const hwsim_call *call) {
   memset(self, 0, sizeof *self);
   op_prepare(&self->base, &kind);
-  return hwsim_submit(device, &self->base, call, note, &ended);
+  return hwsim_submit(device, &self->base, call, note, NULL, &ended);
 }
 
 static void check_ended(const noted *self, hwsim_error result, int effects) {
@@ -49,7 +49,7 @@ static void check_ended(const noted *self, hwsim_error result, int effects) {
 
 static void end_all(hwsim_device *device, noted *all, int count) {
   for (int i = 0; i < count; i++)
-    call_end(device, &all[i].base);
+    submit_end(device, &all[i].base);
 }
 
 enum { COUNT = 5 };
@@ -80,13 +80,13 @@ static void one_that_costs_no_time_has_ended_already(void) {
   noted self;
   CHECK_OK(submit(device, &self, NULL));
   check_ended(&self, HWSIM_OK, 1);
-  call_end(device, &self.base);
+  submit_end(device, &self.base);
   hwsim_device_free(device);
 }
 
 static void one_that_is_refused_never_ends(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual");
-  const hwsim_call wrong = {-2, NULL};
+  const hwsim_call wrong = {-2, NULL, NULL};
   noted self;
   CHECK_FAILS(submit(device, &self, &wrong), HWSIM_EINVALID);
   hwsim_device_close(device);
@@ -108,14 +108,14 @@ static void close_ends_those_that_are_pending(void) {
   hwsim_device_free(device);
 }
 
-/* It keeps the device for its own use until call_end(). */
+/* It keeps the device for its own use until submit_end(). */
 static void the_owner_may_free_the_device_meanwhile(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=1ms");
   noted self;
   CHECK_OK(submit(device, &self, NULL));
   hwsim_device_free(device);
   CHECK_EQUAL(self.ends, 0);
-  call_end(device, &self.base); /* the last owner: the device closes */
+  submit_end(device, &self.base); /* the last owner: the device closes */
   check_ended(&self, HWSIM_ECLOSED, 0);
 }
 
@@ -123,7 +123,7 @@ static void a_token_ends_its_own_without_effect(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=1ms");
   hwsim_cancel *token;
   CHECK_OK(hwsim_cancel_new(&token));
-  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token};
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   noted all[COUNT];
   for (int i = 0; i < COUNT; i++)
     CHECK_OK(submit(device, &all[i], i % 2 ? &call : NULL));
@@ -161,7 +161,7 @@ static void a_blocking_call_takes_its_turn_among_them(void) {
   CHECK_OK(hwsim_register_read(device, HWSIM_REGISTER_ID, NULL, &value));
   check_ended(&before, HWSIM_OK, 1);
   CHECK_EQUAL(now(device), 2 * MS);
-  call_end(device, &before.base);
+  submit_end(device, &before.base);
   hwsim_device_free(device);
 }
 
@@ -175,7 +175,7 @@ static void ten_thousand_end_each_in_its_turn(void) {
     int64_t start = now(device);
     for (int i = 0; i < MANY; i++) {
       CHECK_OK(hwsim_cancel_new(&tokens[i]));
-      CHECK_OK(submit(device, &all[i], &(hwsim_call){HWSIM_TIMEOUT_DEFAULT, tokens[i]}));
+      CHECK_OK(submit(device, &all[i], &(hwsim_call){HWSIM_TIMEOUT_DEFAULT, tokens[i], NULL}));
     }
     for (int i = 0; i < MANY; i += 2)
       hwsim_cancel_set(tokens[backwards ? MANY - 2 - i : i]);
@@ -185,7 +185,7 @@ static void ten_thousand_end_each_in_its_turn(void) {
       check_ended(&all[i], i % 2 ? HWSIM_OK : HWSIM_ECANCELLED, i % 2);
       if (i % 2)
         CHECK_EQUAL(all[i].at_ns, start + (i / 2 + 1) * US);
-      call_end(device, &all[i].base);
+      submit_end(device, &all[i].base);
       hwsim_cancel_free(tokens[i]);
     }
   }
@@ -204,7 +204,7 @@ static void a_token_set_while_a_call_waits_for_the_device_stops_it(void) {
     hwsim_device *device = open_device("hwsim://d?clock=manual");
     hwsim_cancel *token = NULL;
     CHECK_OK(hwsim_cancel_new(&token));
-    const hwsim_call call = {0, token};
+    const hwsim_call call = {0, token, NULL};
     operation queued = {.device = device, .run = run_read, .call = &call};
     pthread_t setter;
     pthread_mutex_lock(timeline_mutex(device));

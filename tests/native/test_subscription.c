@@ -61,7 +61,7 @@ static void a_bad_period_is_refused(void) {
 static void bad_reads_are_refused(void) {
   hwsim_device *device = open_device(MANUAL);
   hwsim_subscription *subscription = subscribe(device, ALL_KINDS, 4);
-  const hwsim_call bad = {-2, NULL};
+  const hwsim_call bad = {-2, NULL, NULL};
   hwsim_event event;
   size_t count;
   trigger(device, 1);

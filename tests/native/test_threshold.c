@@ -439,7 +439,7 @@ static void a_crossing_far_away_is_found(void) {
   volts[FAR - 1] = 0.5;
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=0s&rate=1MHz");
   hwsim_subscription *subscription = subscribe(device, KIND(THRESHOLD), 10);
-  const hwsim_call brief = {S / 4, NULL};
+  const hwsim_call brief = {S / 4, NULL, NULL};
   hwsim_event event;
   size_t count;
   connect_table(device, volts, FAR);

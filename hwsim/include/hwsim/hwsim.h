@@ -60,7 +60,8 @@ extern "C" {
   X(ESTATE, 15, "not possible in the device's present state")                                      \
   X(ENOMEM, 16, "out of memory")                                                                   \
   X(EFORKED, 17, "the handle belongs to the parent process")                                       \
-  X(EINTERNAL, 18, "internal error")
+  X(EINTERNAL, 18, "internal error")                                                               \
+  X(EPENDING, 19, "the call goes on: make it again when its request has ended")
 
 typedef enum hwsim_error {
 #define HWSIM_X(name, value, message) HWSIM_##name = value,
@@ -103,13 +104,17 @@ HWSIM_API void hwsim_cancel_free(hwsim_cancel *token);
 #define HWSIM_TIMEOUT_DEFAULT INT64_C(-1) /* the device's own: `timeout` in the resource string */
 #define HWSIM_TIMEOUT_NEVER INT64_MAX
 
-/* Options of one blocking call. A null pointer means { HWSIM_TIMEOUT_DEFAULT, NULL }.
+/* See "calls that do not block". */
+typedef struct hwsim_request hwsim_request;
+
+/* Options of one blocking call. A null pointer means { HWSIM_TIMEOUT_DEFAULT, NULL, NULL }.
  * Every function that takes them can also fail with ETIMEOUT, ECANCELLED, ECLOSED, EDISCONNECTED,
  * EFORKED, EINVALID (a timeout below -1), and with the error of an injected fault. An operation
  * that fails has had no effect on the device. */
 typedef struct hwsim_call {
-  int64_t timeout_ns;   /* from 0; time in the queue counts */
-  hwsim_cancel *cancel; /* or NULL */
+  int64_t timeout_ns;     /* from 0; time in the queue counts */
+  hwsim_cancel *cancel;   /* or NULL */
+  hwsim_request *request; /* or NULL: the call blocks; see "calls that do not block" */
 } hwsim_call;
 
 /* What a caller wants to know about the waits of its thread: a language binding releases its
@@ -132,6 +137,67 @@ typedef struct hwsim_hooks {
 /* Installs the calling thread's hooks and returns those before. NULL: none. `hooks` must stay valid
  * until others are installed. */
 HWSIM_API const hwsim_hooks *hwsim_hooks_set(const hwsim_hooks *hooks);
+
+/* ------------------------------------------------------------------- calls that do not block -- */
+
+/* Every function that takes a hwsim_call and blocks has a form that does not: the same one, with a
+ * request in its call. It returns
+ *
+ *   EPENDING      it goes on. When the request has ended, the same call with the same arguments and
+ *                 the same request returns its result, at once.
+ *   anything else its result: it has failed, or had to wait for nothing.
+ *
+ * So a loop of events makes the call, waits until the descriptor of the request's queue is
+ * readable, takes from the queue, and makes the call again for each request that has ended.
+ * Arguments, also those that are memory, are needed during the two calls only, a cancel token from
+ * one to the other; streams and subscriptions must not be freed in between. A request serves one
+ * call at a time, and then the next. What makes blocking calls end, ends these, too:
+ * hwsim_device_close() with ECLOSED, hwsim_device_cancel() and tokens with ECANCELLED. No thread is
+ * needed for operations on the bus; what computes or is a series of operations has one of its own:
+ * hwsim_calibrate(), hwsim_firmware_program(), hwsim_wait_free(). Their progress is in the queue,
+ * and `progress` is not called.
+ *
+ * A virtual clock jumps when somebody takes from a queue in which there is no news: to the next
+ * time at which one of its requests may end. */
+
+/* Where requests are found that have ended. */
+typedef struct hwsim_queue hwsim_queue;
+
+/* Errors: ENOMEM (also: no descriptor left). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_queue_new(hwsim_queue **queue_out);
+/* Requests keep it alive. NULL is ignored. */
+HWSIM_API void hwsim_queue_free(hwsim_queue *queue);
+/* Readable, for poll() and its like, when it is worth while to take from the queue, and as long as
+ * it is; one wake-up for any number of requests. Nothing can be read from it. It belongs to the
+ * queue. */
+HWSIM_API int hwsim_queue_fd(const hwsim_queue *queue);
+
+typedef struct hwsim_completion {
+  hwsim_request *request;
+  void *user;           /* that of hwsim_request_new() */
+  bool ended;           /* make its call again for the result */
+  bool reported;        /* there is progress: */
+  uint64_t done, total; /* as hwsim_progress says */
+} hwsim_completion;
+
+/* Lets happen what is due, and takes the news of up to `capacity` requests, in the order in which
+ * they ended; *count_out may be 0. Never blocks. One thread should take at a time.
+ * Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_queue_take(hwsim_queue *queue, size_t capacity,
+                                                     hwsim_completion *completions_out,
+                                                     size_t *count_out);
+
+/* Errors: ENOMEM, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_request_new(hwsim_queue *queue, void *user,
+                                                      hwsim_request **request_out);
+HWSIM_API bool hwsim_request_is_pending(const hwsim_request *request);
+/* Ends its call with ECANCELLED, unless that has ended already: when this returns, the operation
+ * has left the bus, and is without effect if its result is an error. A call that computes is waited
+ * for: 10 ms. */
+HWSIM_API void hwsim_request_cancel(hwsim_request *request);
+/* Cancels, too. The result is lost. Not while another thread makes a call with it, or takes from
+ * its queue. NULL is ignored. */
+HWSIM_API void hwsim_request_free(hwsim_request *request);
 
 /* -------------------------------------------------------------------------------- operations -- */
 

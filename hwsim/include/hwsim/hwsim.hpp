@@ -89,13 +89,15 @@ struct foreign_exception {};
   case HWSIM_ENOMEM: throw memory_error(info);
   case HWSIM_EFORKED: throw forked_error(info);
   case HWSIM_OK:
+  case HWSIM_EPENDING:
   case HWSIM_EINTERNAL: break;
   }
   throw internal_error(info);
 }
 
+// EPENDING is no failure: what the call returns then has no meaning.
 inline void check(hwsim_error code) {
-  if (code != HWSIM_OK)
+  if (code != HWSIM_OK && code != HWSIM_EPENDING)
     raise(*hwsim_error_last());
 }
 
@@ -125,17 +127,79 @@ public:
   cancel_token() {
     hwsim_cancel *token = nullptr;
     check(hwsim_cancel_new(&token));
-    handle_.reset(token);
+    token_.reset(token);
   }
-  void cancel() noexcept { hwsim_cancel_set(handle_.get()); }
-  bool is_cancelled() const noexcept { return hwsim_cancel_is_set(handle_.get()); }
-  hwsim_cancel *get() const noexcept { return handle_.get(); }
+  void cancel() noexcept {
+    if (request_)
+      hwsim_request_cancel(request_.get());
+    else
+      hwsim_cancel_set(token_.get());
+  }
+  bool is_cancelled() const noexcept { return token_ && hwsim_cancel_is_set(token_.get()); }
+  hwsim_cancel *get() const noexcept { return token_.get(); }
+  hwsim_call call(timeout limit) const noexcept {
+    return {limit.ns(), request_ ? other_ : token_.get(), request_.get()};
+  }
+  // Whether it is a request whose call is pending.
+  bool goes_on() const noexcept { return request_ && hwsim_request_is_pending(request_.get()); }
+
+protected:
+  explicit cancel_token(hwsim_request *request) noexcept : request_(request) {}
+  struct deleter {
+    void operator()(hwsim_cancel *token) const noexcept { hwsim_cancel_free(token); }
+    void operator()(hwsim_request *request) const noexcept { hwsim_request_free(request); }
+  };
+  std::unique_ptr<hwsim_cancel, deleter> token_;
+  std::unique_ptr<hwsim_request, deleter> request_; // of a request, which has no token of its own
+  hwsim_cancel *other_ = nullptr;
+};
+
+inline hwsim_call options(timeout limit, const cancel_token *cancel) noexcept {
+  return cancel ? cancel->call(limit) : hwsim_call{limit.ns(), nullptr, nullptr};
+}
+
+// ---------------------------------------------------------------------- calls that do not block --
+
+// Where requests are found that have ended.
+class queue {
+public:
+  queue() {
+    hwsim_queue *made = nullptr;
+    check(hwsim_queue_new(&made));
+    handle_.reset(made);
+  }
+  int fd() const noexcept { return hwsim_queue_fd(get()); }
+  std::size_t take(std::size_t capacity, hwsim_completion *completions) {
+    std::size_t count = 0;
+    check(hwsim_queue_take(get(), capacity, completions, &count));
+    return count;
+  }
+  hwsim_queue *get() const noexcept { return handle_.get(); }
 
 private:
   struct deleter {
-    void operator()(hwsim_cancel *token) const noexcept { hwsim_cancel_free(token); }
+    void operator()(hwsim_queue *queue) const noexcept { hwsim_queue_free(queue); }
   };
-  std::unique_ptr<hwsim_cancel, deleter> handle_;
+  std::unique_ptr<hwsim_queue, deleter> handle_;
+};
+
+// A token for one call at a time, which does not block: given to it as `cancel`. While it is
+// pending after that, what the call has returned means nothing; when it has ended, the same call
+// with the same arguments returns its result. Its cancel() has the effect of
+// hwsim_request_cancel().
+class request : public cancel_token {
+public:
+  explicit request(queue &ended, void *user = nullptr) : cancel_token(make(ended, user)) {}
+  // Another token that can stop the call; it must outlive that. Null: none.
+  void obey(const cancel_token *other) noexcept { other_ = other ? other->get() : nullptr; }
+  bool is_pending() const noexcept { return goes_on(); }
+
+private:
+  static hwsim_request *make(queue &ended, void *user) {
+    hwsim_request *made = nullptr;
+    check(hwsim_request_new(ended.get(), user, &made));
+    return made;
+  }
 };
 
 // ------------------------------------------------------------------------------------- device --
@@ -299,9 +363,6 @@ public:
   void clear_faults() { check(hwsim_fault_clear(get())); }
 
 private:
-  static hwsim_call options(timeout limit, const cancel_token *cancel) noexcept {
-    return {limit.ns(), cancel ? cancel->get() : nullptr};
-  }
   struct deleter {
     void operator()(hwsim_device *device) const noexcept { hwsim_device_free(device); }
   };
@@ -331,7 +392,7 @@ public:
   // `data` has room for count * channel_count() values.
   hwsim_block read(hwsim_format format, void *data, std::size_t count, timeout limit = {},
                    const cancel_token *cancel = nullptr) {
-    hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+    hwsim_call call = options(limit, cancel);
     hwsim_block block{};
     hwsim_error code = hwsim_stream_read(handle_.get(), format, count, &call, data, &block);
     try {
@@ -399,7 +460,7 @@ public:
   // At least one event, at most `capacity`.
   std::vector<hwsim_event> next(std::size_t capacity, timeout limit = {},
                                 const cancel_token *cancel = nullptr) {
-    hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+    hwsim_call call = options(limit, cancel);
     std::vector<hwsim_event> events(std::min(capacity, room_));
     std::size_t count = 0;
     check(hwsim_subscription_next(handle_.get(), events.size(), &call, events.data(), &count));
@@ -428,7 +489,7 @@ inline hwsim_calibration calibrate(device &target, std::uint32_t channel, std::u
                                    double *inl = nullptr, double *dnl = nullptr, timeout limit = {},
                                    const cancel_token *cancel = nullptr,
                                    const hwsim_progress *progress = nullptr) {
-  hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+  hwsim_call call = options(limit, cancel);
   hwsim_calibration result{};
   check(hwsim_calibrate(target.get(), channel, samples, &call, progress, &result, inl, dnl));
   return result;
@@ -438,7 +499,7 @@ inline void program_firmware(device &target, const void *image, std::size_t size
                              const hwsim_firmware_options &options, timeout limit = {},
                              const cancel_token *cancel = nullptr,
                              const hwsim_progress *progress = nullptr) {
-  hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+  hwsim_call call = hwsim::options(limit, cancel);
   check(hwsim_firmware_program(target.get(), image, size, &options, &call, progress));
 }
 
@@ -464,7 +525,7 @@ inline const hwsim_register &find_register(const std::string &name) {
 
 inline void wait_free(const std::string &name, timeout limit = {},
                       const cancel_token *cancel = nullptr) {
-  hwsim_call call{limit.ns(), cancel ? cancel->get() : nullptr};
+  hwsim_call call = options(limit, cancel);
   check(hwsim_wait_free(name.c_str(), &call));
 }
 

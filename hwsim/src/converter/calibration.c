@@ -7,6 +7,7 @@
 #include "base/handle.h"
 #include "converter/signal.h"
 #include "timeline/bus.h"
+#include "timeline/job.h"
 #include "timeline/work.h"
 
 #include <math.h>
@@ -255,6 +256,44 @@ static hwsim_error prepare(run *self, const hwsim_operation *operation) {
   return HWSIM_OK;
 }
 
+/* The arguments of a call that does not block, and its results. */
+typedef struct calibration_job {
+  uint32_t channel;
+  uint64_t samples;
+  hwsim_calibration result;
+  double inl[HWSIM_CODES], dnl[HWSIM_CODES];
+} calibration_job;
+
+static hwsim_error run_job(hwsim_device *device, void *data, const hwsim_call *call,
+                           const hwsim_progress *progress) {
+  calibration_job *self = data;
+  return hwsim_calibrate(device, self->channel, self->samples, call, progress, &self->result,
+                         self->inl, self->dnl);
+}
+
+static hwsim_error calibrate_for_request(hwsim_device *device, uint32_t channel, uint64_t samples,
+                                         const hwsim_call *call, hwsim_calibration *calibration_out,
+                                         double *inl_out, double *dnl_out) {
+  void *data;
+  bool ended = false;
+  hwsim_error error = job_begin(call, device->config.name, OPERATION(device, calibrate), run_job,
+                                sizeof(calibration_job), &data, &ended);
+  if (error)
+    return error;
+  calibration_job *job = data;
+  if (!ended) {
+    job->channel = channel;
+    job->samples = samples;
+    return job_start(device, call);
+  }
+  *calibration_out = job->result;
+  if (inl_out)
+    memcpy(inl_out, job->inl, sizeof job->inl);
+  if (dnl_out)
+    memcpy(dnl_out, job->dnl, sizeof job->dnl);
+  return job_end(call);
+}
+
 hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel, uint64_t samples,
                             const hwsim_call *call, const hwsim_progress *progress,
                             hwsim_calibration *calibration_out, double *inl_out, double *dnl_out) {
@@ -267,6 +306,8 @@ hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel, uint64_t sam
     return error_set(HWSIM_EINVALID, device->config.name, name,
                      "samples must be from 262144 to 67108864, got %llu",
                      (unsigned long long)samples);
+  if (request_of(call))
+    return calibrate_for_request(device, channel, samples, call, calibration_out, inl_out, dnl_out);
   handle_retain(device); /* its owner may free it meanwhile */
   run *self = calloc(1, sizeof *self);
   double *transition = calloc(HWSIM_CODES, sizeof *transition);

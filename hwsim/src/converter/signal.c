@@ -283,9 +283,11 @@ enum { MOST_CHANNELS = 64 };
 
 typedef struct conversion_op {
   op base;
-  const uint32_t *channels;
   size_t count;
-  channel_view measured[MOST_CHANNELS]; /* once applied */
+  struct {
+    uint32_t channel;
+    channel_view view; /* once applied */
+  } measured[MOST_CHANNELS];
 } conversion_op;
 
 /* Only notes what was measured; the samples are computed without the lock. */
@@ -295,10 +297,17 @@ static hwsim_error apply_conversion(hwsim_device *device, op *base, int64_t at_n
   if (!converters_are_enabled(device))
     return HWSIM_ESTATE;
   for (size_t i = 0; i < self->count; i++) {
-    self->measured[i] = converters_view(device, self->channels[i]);
-    self->measured[i].n = channel_of(device, self->channels[i])->next_sample++;
+    uint32_t channel = self->measured[i].channel;
+    self->measured[i].view = converters_view(device, channel);
+    self->measured[i].view.n = channel_of(device, channel)->next_sample++;
   }
   return HWSIM_OK;
+}
+
+static void drop_conversion(op *base) {
+  conversion_op *self = (conversion_op *)base;
+  for (size_t i = 0; i < self->count; i++)
+    channel_release(&self->measured[i].view);
 }
 
 /* Of `count` channels, each of which there is, once. */
@@ -309,11 +318,13 @@ static hwsim_error convert(hwsim_device *device, const op_kind *kind, const uint
   conversion_op self;
   op_prepare(&self.base, kind);
   self.base.bytes = kind->row->bytes * (uint32_t)count;
-  self.channels = channels;
   self.count = count;
-  hwsim_error error = call_run(device, &self.base, call);
+  for (size_t i = 0; i < count; i++)
+    self.measured[i].channel = channels[i];
+  size_t size = offsetof(conversion_op, measured) + count * sizeof *self.measured;
+  hwsim_error error = call_run(device, &self.base, size, call);
   for (size_t i = 0; i < count && !error; i++) {
-    channel_view *view = &self.measured[i];
+    channel_view *view = &self.measured[i].view;
     signal_plan plan = signal_plan_for(view->source, seed, channels[i], rate_hz);
     plan.correction = view->correction;
     int16_t code;
@@ -326,14 +337,16 @@ static hwsim_error convert(hwsim_device *device, const op_kind *kind, const uint
 
 hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel, const hwsim_call *call,
                               double *volts_out) {
-  static const op_kind kind = {.row = OPERATION(device, read_voltage), .apply = apply_conversion};
+  static const op_kind kind = {
+      .row = OPERATION(device, read_voltage), .apply = apply_conversion, .drop = drop_conversion};
   hwsim_error error = converters_check_channel(device, kind.row, channel);
   return error ? error : convert(device, &kind, &channel, 1, call, volts_out);
 }
 
 hwsim_error hwsim_signal_read_many(hwsim_device *device, const uint32_t *channels, size_t count,
                                    const hwsim_call *call, double *volts_out) {
-  static const op_kind kind = {.row = OPERATION(device, read_voltages), .apply = apply_conversion};
+  static const op_kind kind = {
+      .row = OPERATION(device, read_voltages), .apply = apply_conversion, .drop = drop_conversion};
   uint64_t seen = 0;
   if (!count)
     return error_set(HWSIM_EINVALID, device->config.name, kind.row->name,

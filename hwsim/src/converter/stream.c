@@ -380,7 +380,9 @@ hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t 
   hwsim_call options = call ? *call : (hwsim_call){.timeout_ns = HWSIM_TIMEOUT_DEFAULT};
   hwsim_error error = resolve_timeout(&self, &options);
   if (!error)
-    error = call_run(stream->device, &self.base, &options);
+    error = call_run(stream->device, &self.base, sizeof self, &options);
+  if (error == HWSIM_EPENDING)
+    return error;
   if (error) {
     look(&self);
     if (error == HWSIM_ETIMEOUT && options.timeout_ns == HWSIM_TIMEOUT_NEVER)

@@ -192,7 +192,7 @@ hwsim_error hwsim_device_reset(hwsim_device *device, const hwsim_call *call) {
       .row = OPERATION(device, reset), .apply = apply_reset, .timed = true};
   op self;
   op_prepare(&self, &kind);
-  return call_run(device, &self, call);
+  return call_run(device, &self, sizeof self, call);
 }
 
 /* --------------------------------------------------------------------- what it says of itself --
@@ -285,7 +285,7 @@ hwsim_error hwsim_device_wait_connected(hwsim_device *device, bool connected,
   op_prepare(&self.base, &kind);
   self.base.topic = bus_connection_topic(device);
   self.connected = connected;
-  return call_run(device, &self.base, call);
+  return call_run(device, &self.base, sizeof self, call);
 }
 
 typedef struct wait_pending_op {
@@ -310,5 +310,5 @@ hwsim_error hwsim_device_wait_pending(hwsim_device *device, uint32_t count,
   op_prepare(&self.base, &kind);
   self.base.topic = bus_pending_topic(device);
   self.count = count;
-  return call_run(device, &self.base, call);
+  return call_run(device, &self.base, sizeof self, call);
 }

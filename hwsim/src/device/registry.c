@@ -10,6 +10,7 @@
 #include "parts/flash.h"
 #include "timeline/cancel.h"
 #include "timeline/hooks.h"
+#include "timeline/job.h"
 #include "timeline/operation.h"
 #include "timeline/wait.h"
 
@@ -157,12 +158,32 @@ static hwsim_error wait_until_free(name_wait *self, const char *name, int64_t un
   return error;
 }
 
+static hwsim_error run_job(hwsim_device *device, void *name, const hwsim_call *call,
+                           const hwsim_progress *progress) {
+  (void)device, (void)progress;
+  return hwsim_wait_free(name, call);
+}
+
+static hwsim_error wait_for_request(const char *name, const hwsim_call *call) {
+  void *data;
+  bool ended = false;
+  size_t size = strlen(name) + 1;
+  hwsim_error error =
+      job_begin(call, name, OPERATION(library, wait_free), run_job, size, &data, &ended);
+  if (error || ended)
+    return error ? error : job_end(call);
+  memcpy(data, name, size);
+  return job_start(NULL, call);
+}
+
 hwsim_error hwsim_wait_free(const char *name, const hwsim_call *call) {
   const char *operation = OPERATION(library, wait_free)->name;
   int64_t timeout_ns = call ? call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
   if (timeout_ns < HWSIM_TIMEOUT_DEFAULT)
     return error_set(HWSIM_EINVALID, name, operation, "timeout must not be negative, got %g s",
                      (double)timeout_ns / 1e9);
+  if (request_of(call))
+    return wait_for_request(name, call);
   if (timeout_ns == HWSIM_TIMEOUT_DEFAULT)
     timeout_ns = HWSIM_TIMEOUT_NEVER;
   name_wait self = {.cancelled = false};

@@ -9,8 +9,10 @@
 #include "events/ticks.h"
 #include "timeline/bus.h"
 #include "timeline/call.h"
+#include "timeline/request.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { LARGEST_QUEUE = 1 << 20, BATCH = 256 };
 
@@ -463,19 +465,27 @@ hwsim_error hwsim_subscription_next(hwsim_subscription *subscription, size_t cap
     return error_set(HWSIM_ESTATE, device_name, operation,
                      "the events of this subscription go to its handler");
   next_op self;
+  void *events = events_out;
+  size_t most = capacity < subscription->room ? capacity : subscription->room;
+  hwsim_error error = request_memory(call, device, kind.row, most * sizeof *events_out, &events);
+  if (error)
+    return error;
   op_prepare(&self.base, &kind);
   self.base.topic = &subscription->readers;
   self.subscription = subscription;
-  self.events_out = events_out;
-  self.capacity = capacity;
+  self.events_out = events;
+  self.capacity = most;
   self.count = 0;
-  hwsim_error error = call_run(device, &self.base, call);
+  error = call_run(device, &self.base, sizeof self, call);
   if (error == HWSIM_ECLOSED)
     error = take_rest(&self, error);
   if (error == HWSIM_ETIMEOUT)
     error_set(error, device_name, operation, "no event within the timeout of %g s",
               (double)self.base.timeout_ns / 1e9);
-  if (!error)
-    *count_out = self.count;
-  return error;
+  if (error)
+    return error;
+  if (events != events_out)
+    memcpy(events_out, events, self.count * sizeof *events_out);
+  *count_out = self.count;
+  return HWSIM_OK;
 }

@@ -20,5 +20,5 @@ hwsim_error hwsim_event_trigger(hwsim_device *device, double value, const hwsim_
   trigger_op self;
   op_prepare(&self.base, &kind);
   self.value = value;
-  return call_run(device, &self.base, call);
+  return call_run(device, &self.base, sizeof self, call);
 }

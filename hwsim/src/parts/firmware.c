@@ -8,6 +8,7 @@
 #include "parts/flash.h"
 #include "timeline/bus.h"
 #include "timeline/call.h"
+#include "timeline/job.h"
 #include "timeline/work.h"
 
 #include <stdlib.h>
@@ -190,7 +191,7 @@ static hwsim_error run_page(update *self, page_op *page) {
       return error;
     call.timeout_ns = whole->deadline_ns > now_ns ? whole->deadline_ns - now_ns : 0;
   }
-  error = call_run(self->device, &page->base, &call);
+  error = call_run(self->device, &page->base, sizeof *page, &call);
   bool late = error == HWSIM_ETIMEOUT && whole->deadline_ns != FOREVER && !page->base.fate.fault;
   return late ? work_late(whole) : error;
 }
@@ -300,6 +301,35 @@ static void end(update *self) {
   error_restore(&info);
 }
 
+/* The arguments of a call that does not block. */
+typedef struct update_job {
+  hwsim_firmware_options options;
+  size_t size;
+  uint8_t image[];
+} update_job;
+
+static hwsim_error run_job(hwsim_device *device, void *data, const hwsim_call *call,
+                           const hwsim_progress *progress) {
+  update_job *self = data;
+  return hwsim_firmware_program(device, self->image, self->size, &self->options, call, progress);
+}
+
+static hwsim_error program_for_request(hwsim_device *device, const void *image, size_t size,
+                                       const hwsim_firmware_options *options,
+                                       const hwsim_call *call) {
+  void *data;
+  bool ended = false;
+  hwsim_error error = job_begin(call, device->config.name, OPERATION(device, program_firmware),
+                                run_job, sizeof(update_job) + size, &data, &ended);
+  if (error || ended)
+    return error ? error : job_end(call);
+  update_job *job = data;
+  job->options = *options;
+  job->size = size;
+  memcpy(job->image, image, size);
+  return job_start(device, call);
+}
+
 hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image, size_t size,
                                    const hwsim_firmware_options *options, const hwsim_call *call,
                                    const hwsim_progress *progress) {
@@ -311,6 +341,8 @@ hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image, size
   if (options->retries > 100)
     return error_set(HWSIM_EINVALID, name, operation->name, "retries must be from 0 to 100, got %u",
                      options->retries);
+  if (request_of(call))
+    return program_for_request(device, image, size, options, call);
   update self = {.device = device,
                  .payload = (const uint8_t *)image + HWSIM_FIRMWARE_HEADER,
                  .size = (uint32_t)(size - HWSIM_FIRMWARE_HEADER),

@@ -8,6 +8,7 @@
 #include "parts/map.h"
 #include "timeline/bus.h"
 #include "timeline/call.h"
+#include "timeline/request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -220,15 +221,15 @@ __attribute__((noinline)) static void put(hwsim_device *device, size_t place, ui
 typedef struct register_op {
   op base;
   size_t place, count;
-  const uint32_t *input;
-  uint32_t *output;
-  uint32_t mask, value; /* of update and wait */
+  uint32_t *values;      /* of a block: to write, or that were read */
+  uint32_t value;        /* of one register: to write, or what was read */
+  uint32_t mask, wanted; /* of update and wait */
 } register_op;
 
 static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   for (size_t i = 0; i < self->count; i++)
-    self->output[i] = take(device, base->number, self->place + i, at_ns);
+    self->values[i] = take(device, base->number, self->place + i, at_ns);
   return HWSIM_OK;
 }
 
@@ -237,16 +238,16 @@ static hwsim_error apply_read_one(hwsim_device *device, op *base, int64_t at_ns)
   register_op *self = (register_op *)base;
   const registers *all = device->registers;
   if ((all->facts[self->place].flags & PLAIN) && !all->lens)
-    *self->output = all->values[self->place];
+    self->value = all->values[self->place];
   else
-    *self->output = take(device, base->number, self->place, at_ns);
+    self->value = take(device, base->number, self->place, at_ns);
   return HWSIM_OK;
 }
 
 static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   for (size_t i = 0; i < self->count; i++)
-    put(device, self->place + i, self->input[i], base, at_ns);
+    put(device, self->place + i, self->values[i], base, at_ns);
   return HWSIM_OK;
 }
 
@@ -254,9 +255,9 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
   register_op *self = (register_op *)base;
   const registers *all = device->registers;
   const fact *target = &all->facts[self->place];
-  uint32_t held = all->values[self->place], changed = (held ^ *self->input) & target->writable;
+  uint32_t held = all->values[self->place], changed = (held ^ self->value) & target->writable;
   if (!(target->flags & PLAIN))
-    put(device, self->place, *self->input, base, at_ns);
+    put(device, self->place, self->value, base, at_ns);
   else if (changed)
     hold_and_tell(device, self->place, held ^ changed, base, at_ns);
   return HWSIM_OK;
@@ -265,8 +266,8 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
 static hwsim_error apply_update(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   uint32_t old = take(device, base->number, self->place, at_ns);
-  put(device, self->place, (old & ~self->mask) | (self->value & self->mask), base, at_ns);
-  *self->output = old;
+  put(device, self->place, (old & ~self->mask) | (self->wanted & self->mask), base, at_ns);
+  self->value = old;
   return HWSIM_OK;
 }
 
@@ -282,16 +283,16 @@ static int64_t match_ns(const hwsim_device *device, const register_op *self, int
     ones = all->lens(device, self->base.number, address, UINT32_MAX);
   }
   uint32_t stuck = ~(zeros ^ ones), free_mask = self->mask & ~stuck;
-  if ((zeros ^ self->value) & stuck & self->mask)
+  if ((zeros ^ self->wanted) & stuck & self->mask)
     return FOREVER;
-  return behaviour->match_ns(device, free_mask, self->value & free_mask, at_ns);
+  return behaviour->match_ns(device, free_mask, self->wanted & free_mask, at_ns);
 }
 
 static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   uint32_t value = peek(device, base->number, self->place, at_ns);
-  if ((value & self->mask) == self->value) {
-    *self->output = take(device, base->number, self->place, at_ns);
+  if ((value & self->mask) == self->wanted) {
+    self->value = take(device, base->number, self->place, at_ns);
     return HWSIM_OK;
   }
   base->wake_ns = match_ns(device, self, at_ns);
@@ -350,53 +351,63 @@ static inline hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_
   return HWSIM_OK;
 }
 
-static inline hwsim_error run_read(hwsim_device *device, const op_kind *kind, uint32_t address,
-                                   size_t count, const hwsim_call *call, uint32_t *values_out) {
-  register_op self;
-  hwsim_error error = prepare(&self, kind, device, address, count, READABLE);
-  if (error)
-    return error;
-  self.output = values_out;
-  return call_run(device, &self.base, call);
-}
-
-static inline hwsim_error run_write(hwsim_device *device, const op_kind *kind, uint32_t address,
-                                    const uint32_t *values, size_t count, const hwsim_call *call) {
-  register_op self;
-  hwsim_error error = prepare(&self, kind, device, address, count, WRITABLE);
-  if (error)
-    return error;
-  self.input = values;
-  return call_run(device, &self.base, call);
-}
-
-static hwsim_error check_count(const hwsim_device *device, const op_kind *kind, size_t count) {
-  return count ? HWSIM_OK
-               : error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
-                           "count must be at least 1, got 0");
-}
-
 hwsim_error hwsim_register_read(hwsim_device *device, uint32_t address, const hwsim_call *call,
                                 uint32_t *value_out) {
-  return run_read(device, &read_one, address, 1, call, value_out);
+  register_op self;
+  hwsim_error error = prepare(&self, &read_one, device, address, 1, READABLE);
+  if (!error)
+    error = call_run(device, &self.base, sizeof self, call);
+  if (!error)
+    *value_out = self.value;
+  return error;
 }
 
 hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address, uint32_t value,
                                  const hwsim_call *call) {
-  return run_write(device, &write_one, address, &value, 1, call);
+  register_op self;
+  hwsim_error error = prepare(&self, &write_one, device, address, 1, WRITABLE);
+  if (error)
+    return error;
+  self.value = value;
+  return call_run(device, &self.base, sizeof self, call);
+}
+
+/* The values are at *values_io, or where a call that does not block keeps them. */
+static hwsim_error run_block(hwsim_device *device, const op_kind *kind, uint32_t address,
+                             size_t count, unsigned access, const hwsim_call *call,
+                             const uint32_t *input, void **values_io) {
+  register_op self;
+  if (!count)
+    return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
+                     "count must be at least 1, got 0");
+  hwsim_error error = prepare(&self, kind, device, address, count, access);
+  if (!error)
+    error = request_memory(call, device, kind->row, count * sizeof *input, values_io);
+  if (error)
+    return error;
+  if (input && *values_io != input)
+    memcpy(*values_io, input, count * sizeof *input);
+  self.values = *values_io;
+  return call_run(device, &self.base, sizeof self, call);
 }
 
 hwsim_error hwsim_register_read_block(hwsim_device *device, uint32_t address, size_t count,
                                       const hwsim_call *call, uint32_t *values_out) {
-  hwsim_error error = check_count(device, &read_many, count);
-  return error ? error : run_read(device, &read_many, address, count, call, values_out);
+  void *values = values_out;
+  hwsim_error error = run_block(device, &read_many, address, count, READABLE, call, NULL, &values);
+  if (!error && values != values_out)
+    memcpy(values_out, values, count * sizeof *values_out);
+  return error;
 }
 
 hwsim_error hwsim_register_write_block(hwsim_device *device, uint32_t address,
                                        const uint32_t *values, size_t count,
                                        const hwsim_call *call) {
-  hwsim_error error = check_count(device, &write_many, count);
-  return error ? error : run_write(device, &write_many, address, values, count, call);
+  union {
+    const uint32_t *input;
+    void *memory; /* which the operation only reads */
+  } all = {.input = values};
+  return run_block(device, &write_many, address, count, WRITABLE, call, values, &all.memory);
 }
 
 hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32_t mask,
@@ -409,9 +420,11 @@ hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32
   if (entry->access != HWSIM_ACCESS_RW)
     return map_fail_access(entry, device->config.name, op_name(&self.base), "not RW");
   self.mask = mask;
-  self.value = value;
-  self.output = old_value_out;
-  return call_run(device, &self.base, call);
+  self.wanted = value;
+  error = call_run(device, &self.base, sizeof self, call);
+  if (!error)
+    *old_value_out = self.value;
+  return error;
 }
 
 hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint32_t mask,
@@ -425,7 +438,9 @@ hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint32_t
                      "expected must have no bits outside mask 0x%08X, got 0x%08X", mask, expected);
   self.base.topic = &device->registers->watchers;
   self.mask = mask;
-  self.value = expected;
-  self.output = value_out;
-  return call_run(device, &self.base, call);
+  self.wanted = expected;
+  error = call_run(device, &self.base, sizeof self, call);
+  if (!error)
+    *value_out = self.value;
+  return error;
 }

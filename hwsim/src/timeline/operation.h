@@ -22,6 +22,9 @@ typedef struct op_kind {
   hwsim_error (*apply)(hwsim_device *device, op *self, int64_t at_ns);
   /* The power fails while it takes effect. Mutex held. May be NULL. */
   void (*tear)(hwsim_device *device, op *self);
+  /* Frees what a successful end has left in it, when nobody takes the result. No lock is held. May
+   * be NULL. */
+  void (*drop)(op *self);
   bool off_bus;     /* armed at once, without a slot on the bus */
   bool observer;    /* looks at the device, is not counted, and no fault can hit it; also off_bus */
   bool timed;       /* what it does depends on the time */

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "timeline/bus.h"
-#include "timeline/call.h"
 #include "timeline/hooks.h"
+#include "timeline/submit.h"
 
 #define REPORT_NS 20000000
 
@@ -13,7 +13,7 @@ hwsim_error work_begin(work *self, hwsim_device *device, const hwsim_operation *
                        uint64_t total, int64_t expected_ns, const hwsim_call *call,
                        const hwsim_progress *progress) {
   int64_t timeout_ns = call ? call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
-  hwsim_error error = call_check_timeout(device, operation, timeout_ns);
+  hwsim_error error = submit_check_timeout(device, operation, timeout_ns);
   if (error)
     return error;
   *self = (work){.device = device,
