@@ -146,6 +146,10 @@ class Device(Scoped, _native.Device):
         """The name in the resource string."""
         return self._settings["name"]
 
+    def __trace_label__(self, method: str) -> str:
+        """What a trace of hwsim.proof calls a native call: as errors do, device and operation."""
+        return f"{self.name} {method.removeprefix('_')}"
+
     @property
     def latency(self) -> float:
         """Time that one operation takes on the bus, in seconds."""

@@ -168,6 +168,10 @@ class Stream(Scoped, _native.Stream):
         scales = [self._volts_per_code(i) for i in range(len(numbers))]
         self.volts_per_code = np.array(scales, dtype=np.float64)
 
+    def __trace_label__(self, method: str) -> str:
+        """What a trace of hwsim.proof calls a native call."""
+        return f"{self.device.name} Stream.{method.removeprefix('_')}"
+
     def _end(self) -> None:
         self.stop()
 

@@ -91,6 +91,13 @@ class Subscription(Scoped, _native.Subscription):
         if device is not None:
             _kept_by(device).discard(self)
 
+    def __trace_label__(self, method: str) -> str | None:
+        """What a trace of hwsim.proof calls a native call."""
+        device = self._device()
+        if device is None:
+            return None
+        return f"{device._name()} Subscription.{method.removeprefix('_')}"
+
     def _end(self) -> None:
         self.close()
 

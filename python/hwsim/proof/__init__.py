@@ -27,12 +27,13 @@ if TYPE_CHECKING:
         assert_survives_fork,
     )
     from hwsim.proof.checked import Checked, check
-    from hwsim.proof.lanes import Lane, Span
+    from hwsim.proof.lanes import Call, Lane, Span
     from hwsim.proof.report import Report, Row, audit
     from hwsim.proof.timeline import Timeline, trace
     from hwsim.proof.verdict import Finding
 
 __all__ = [
+    "Call",
     "Checked",
     "Finding",
     "Inconclusive",
@@ -54,6 +55,7 @@ __all__ = [
 
 # Of those that are not in the module of the assertions.
 _MODULES = {
+    "Call": "lanes",
     "Checked": "checked",
     "Finding": "verdict",
     "Lane": "lanes",

@@ -260,7 +260,7 @@ def rows(counted: Counted) -> list[Row]:
     """One row for each callable, of what was counted in each thread."""
     sums: dict[tuple[str, str], list[Any]] = {}
     for module, name, _, _, calls, wall, held, longest, released, wait, *rest in counted.rows:
-        _, _, file, line, own = rest
+        _, _, file, line, own, _ = rest
         if module == _trace.__name__ or not calls:
             continue
         total = sums.setdefault(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.proof import _trace, page
-from hwsim.proof.lanes import Lane, Span, State
+from hwsim.proof.lanes import Call, Lane, Span, State
 from hwsim.proof.report import Counted, counting
 
 # In the terminal; what is seen of a cell is the state that fills most of it.
@@ -30,10 +30,12 @@ class Timeline:
     Attributes:
         duration_us: How long it was, in microseconds.
         lanes: One for each thread that was seen, the main thread first.
+        calls: One for each native call by its name, the one that held the GIL longest first.
     """
 
     duration_us: float = 0.0
     lanes: list[Lane] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
     def timeline(self, *, width: int = 100) -> str:
         """Draws it with characters.
@@ -82,7 +84,11 @@ class Timeline:
     def as_html(self) -> str:
         """One page: lanes to zoom into, and a table by call."""
         data = json.dumps(
-            {"duration": self.duration_us, "lanes": [asdict(lane) for lane in self.lanes]}
+            {
+                "duration": self.duration_us,
+                "lanes": [asdict(lane) for lane in self.lanes],
+                "calls": [asdict(call) for call in self.calls],
+            }
         )
         return page.HTML.replace("{{data}}", data.replace("<", "\\u003c"))
 
@@ -137,23 +143,47 @@ def trace() -> Iterator[Timeline]:
         timeline.duration_us = (end - start) / 1e3
         if counted.complete:
             timeline.lanes[:] = _lanes(counted, names, start, end)
+            timeline.calls[:] = _calls(counted)
 
 
 def _names() -> dict[int, str]:
     return {thread.native_id: thread.name for thread in threading.enumerate() if thread.native_id}
 
 
+def _name(row: tuple[Any, ...]) -> str:
+    """What a row of the audit is called."""
+    return str(row[-1] or f"{row[0]}.{row[1]}")
+
+
+def _calls(counted: Counted) -> list[Call]:
+    sums: dict[str, list[int]] = {}
+    for row in counted.rows:
+        times, _, held, _, released, wait = row[4:10]
+        if not times or row[0] == _trace.__name__:
+            continue
+        if row[-2] and not counted.sees_own:
+            held = 0  # what it released cannot be seen
+        total = sums.setdefault(_name(row), [0, 0, 0, 0])
+        for place, value in enumerate((times, held, released, wait)):
+            total[place] += value
+    calls = [
+        Call(name, times, *(round(ns / 1e3, 3) for ns in more))
+        for name, (times, *more) in sums.items()
+    ]
+    return sorted(calls, key=lambda call: (-call.held_us, -call.released_us, call.name))
+
+
 def _lanes(counted: Counted, names: dict[int, str], start: int, end: int) -> list[Lane]:
-    calls = {(row[2], row[3]): f"{row[0]}.{row[1]}" for row in counted.rows}
+    calls = {(row[2], row[3]): _name(row) for row in counted.rows}
     # Of a call whose releases cannot be seen, it cannot be said that it held the GIL.
-    unseen = {(row[2], row[3]) for row in counted.rows if row[-1] and not counted.sees_own}
+    unseen = {(row[2], row[3]) for row in counted.rows if row[-2] and not counted.sees_own}
     lanes = []
     for thread, known, released_at, lost, kept in _trace.spans():
         seen = [span for span in kept if span[1] or (thread, span[3]) not in unseen]
         spans = list(_spans(thread, seen, calls, start))
         if released_at:  # it still is
             spans.append(Span((released_at - start) / 1e3, (end - start) / 1e3, "released", ""))
-        spans.sort(key=lambda span: (span.start_us, -span.end_us))
+        spans.sort(key=lambda span: span.start_us)
         if spans:
             name = known or names.get(thread) or f"thread {thread}"
             lanes.append(Lane(thread, name, tuple(spans), lost))
@@ -179,31 +209,20 @@ def _spans(
 
 
 def _cells(lane: Lane, cells: int, duration_us: float) -> str:
-    """What fills most of each cell; of nested spans the innermost counts."""
-    share: list[dict[str, float]] = [{} for _ in range(cells)]
+    """What fills most of each cell."""
+    share: list[dict[State, float]] = [{} for _ in range(cells)]
     size = duration_us / cells or 1.0
     for span in lane.spans:
         first, last = int(span.start_us / size), int(span.end_us / size)
         for place in range(max(first, 0), min(last, cells - 1) + 1):
             part = min(span.end_us, (place + 1) * size) - max(span.start_us, place * size)
-            if span.state == "holding":
-                share[place]["call"] = share[place].get("call", 0) + part
-            else:
-                share[place][span.state] = share[place].get(span.state, 0) + part
-    return "".join(map(_cell, share, [size] * cells))
+            share[place][span.state] = share[place].get(span.state, 0.0) + part
+    return "".join(_cell(states, size) for states in share)
 
 
-def _cell(share: dict[str, float], size: float) -> str:
-    released, waiting = share.get("released", 0.0), share.get("waiting", 0.0)
-    holding = min(share.get("call", 0.0), size) - released - waiting
-    best = max(("released", released), ("waiting", waiting), ("holding", holding), key=_second)
-    if best[1] < size / 4:
-        return " "
-    return next(cell for state, cell in CELLS.items() if state == best[0])
-
-
-def _second(pair: tuple[str, float]) -> float:
-    return pair[1]
+def _cell(states: dict[State, float], size: float) -> str:
+    best = max(states, key=states.__getitem__, default=None)
+    return CELLS[best] if best and states[best] >= size / 4 else " "
 
 
 def _duration(us: float) -> str:

@@ -9,20 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hooks.h"
+#include "rows.h"
 #include "thread.h"
-
-/* What was counted of one C callable in one thread. Times in nanoseconds. */
-typedef struct row {
-  const void *key;
-  PyObject *owner; /* keeps the key alive where it is an object; or NULL */
-  PyObject *module, *name;
-  bool own; /* it is part of the interpreter's own object file */
-  int64_t calls, wall;
-  sums sums;
-  PyObject *code; /* that made the call with the longest hold; NULL: none yet */
-  int place;      /* in it */
-} row;
 
 /* A call that is going on; or Python code that a C function called. */
 typedef struct frame {
@@ -36,183 +24,18 @@ typedef struct frame {
 } frame;
 
 enum { EVENTS_TO_NAME = 64 };
-enum { KEPT_NS = 50000 };     /* of a call that the trace keeps */
-enum { MOST_OBJECTS = 4096 }; /* that are kept alive to be told apart; more count by their type */
 
 struct calls {
   uint32_t session;
   PyObject *thread_name; /* of threading.Thread; NULL: not known yet */
   int events;            /* until it is looked up: threading knows a new thread only after some */
   atomic_bool busy;      /* in a callback; which may run Python code, to look up a name */
-  row *rows;
-  int rows_n, rows_room, objects_n;
-  int *index; /* hash table of rows; -1: free */
-  int index_size;
+  rows rows;
   frame *stack;
   int depth, room;
 };
 
 static atomic_bool counting;
-
-/* ------------------------------------------------------------------------------------ tables -- */
-
-static void forget_rows(struct calls *calls) {
-  for (int i = 0; i < calls->rows_n; i++) {
-    row *row = &calls->rows[i];
-    Py_CLEAR(row->owner);
-    Py_CLEAR(row->module);
-    Py_CLEAR(row->name);
-    Py_CLEAR(row->code);
-  }
-  Py_CLEAR(calls->thread_name);
-  calls->rows_n = calls->objects_n = calls->depth = calls->events = 0;
-  if (calls->index)
-    memset(calls->index, -1, (size_t)calls->index_size * sizeof *calls->index);
-}
-
-static unsigned hash(const void *key) {
-  uintptr_t bits = (uintptr_t)key;
-  bits = (bits >> 4) ^ (bits >> 16);
-  return (unsigned)bits;
-}
-
-static bool grow_index(struct calls *calls) {
-  const int size = calls->index_size ? 2 * calls->index_size : 256;
-  int *index = malloc((size_t)size * sizeof *index);
-  if (!index)
-    return false;
-  memset(index, -1, (size_t)size * sizeof *index);
-  for (int i = 0; i < calls->rows_n; i++) {
-    unsigned at = hash(calls->rows[i].key) & (unsigned)(size - 1);
-    while (index[at] >= 0)
-      at = (at + 1) & (unsigned)(size - 1);
-    index[at] = i;
-  }
-  free(calls->index);
-  calls->index = index;
-  calls->index_size = size;
-  return true;
-}
-
-/* An attribute that is text; runs none of the object's own __getattr__. */
-static PyObject *text(PyObject *object, const char *attribute) {
-  PyObject *name = PyUnicode_FromString(attribute);
-  PyObject *value = NULL;
-  if (name)
-    value = PyType_Check(object) ? PyObject_GetAttr(object, name)
-                                 : PyObject_GenericGetAttr(object, name);
-  Py_XDECREF(name);
-  if (value && !PyUnicode_Check(value))
-    Py_CLEAR(value);
-  PyErr_Clear();
-  return value;
-}
-
-/* The machine code of a callable, as far as its type tells. */
-static const void *code_of(PyObject *callable) {
-  if (PyCFunction_Check(callable))
-    return (const void *)PyCFunction_GET_FUNCTION(callable);
-  if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type)) {
-    return (const void *)((PyMethodDescrObject *)callable)->d_method->ml_meth;
-  }
-  if (Py_IS_TYPE(callable, &PyWrapperDescr_Type)) {
-    return ((PyWrapperDescrObject *)callable)->d_wrapped;
-  }
-  if (PyType_Check(callable))
-    return (const void *)((PyTypeObject *)callable)->tp_new;
-  return (const void *)Py_TYPE(callable)->tp_call;
-}
-
-/* What a callable is known by, and what must be kept alive for that, if anything. */
-static const void *key_of(PyObject *callable, bool *object) {
-  *object = false;
-  if (PyCFunction_Check(callable))
-    return ((PyCFunctionObject *)callable)->m_ml;
-  if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type)) {
-    return ((PyMethodDescrObject *)callable)->d_method;
-  }
-  if (Py_IS_TYPE(callable, &PyWrapperDescr_Type))
-    return ((PyWrapperDescrObject *)callable)->d_base;
-  if (!strcmp(Py_TYPE(callable)->tp_name, "method-wrapper"))
-    return Py_TYPE(callable);
-  *object = true;
-  return callable;
-}
-
-static void name_row(row *row, PyObject *callable) {
-  PyTypeObject *type = Py_TYPE(callable);
-  if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type) ||
-      Py_IS_TYPE(callable, &PyWrapperDescr_Type)) {
-    row->module = text((PyObject *)((PyDescrObject *)callable)->d_type, "__module__");
-    row->name = text(callable, "__qualname__");
-  } else if (PyCFunction_Check(callable)) {
-    PyObject *self = PyCFunction_GET_SELF(callable);
-    row->module = text(callable, "__module__");
-    row->name = text(callable, "__qualname__");
-    if (!row->module && self) {
-      PyObject *of = PyType_Check(self) ? self : (PyObject *)Py_TYPE(self);
-      row->module = text(of, "__module__");
-    }
-  } else {
-    row->module = text(callable, "__module__");
-    row->name = text(callable, "__qualname__");
-    if (!row->name)
-      row->name = text(callable, "__name__");
-  }
-  if (!row->module)
-    row->module = text((PyObject *)type, "__module__");
-  if (!row->name)
-    row->name = text((PyObject *)type, "__qualname__");
-  if (!row->module)
-    row->module = PyUnicode_FromString("?");
-  if (!row->name)
-    row->name = PyUnicode_FromString("?");
-  PyErr_Clear();
-}
-
-static int add_row(struct calls *calls, const void *key, PyObject *callable, bool object) {
-  if (calls->rows_n == calls->rows_room) {
-    const int room = calls->rows_room ? 2 * calls->rows_room : 128;
-    row *rows = realloc(calls->rows, (size_t)room * sizeof *rows);
-    if (!rows)
-      return -1;
-    calls->rows = rows;
-    calls->rows_room = room;
-  }
-  if (2 * calls->rows_n >= calls->index_size && !grow_index(calls))
-    return -1;
-  row new = {.key = key};
-  name_row(&new, callable);
-  new.own = hooks_in_interpreter(code_of(callable));
-  if (object)
-    new.owner = Py_NewRef(callable);
-  calls->objects_n += object;
-  unsigned at = hash(key) & (unsigned)(calls->index_size - 1);
-  while (calls->index[at] >= 0)
-    at = (at + 1) & (unsigned)(calls->index_size - 1);
-  calls->index[at] = calls->rows_n;
-  calls->rows[calls->rows_n] = new;
-  return calls->rows_n++;
-}
-
-static int row_of(struct calls *calls, PyObject *callable) {
-  bool object;
-  const void *key = key_of(callable, &object);
-  for (int round = 0; round < 2; round++) {
-    if (calls->index_size) {
-      unsigned at = hash(key) & (unsigned)(calls->index_size - 1);
-      for (; calls->index[at] >= 0; at = (at + 1) & (unsigned)(calls->index_size - 1)) {
-        if (calls->rows[calls->index[at]].key == key)
-          return calls->index[at];
-      }
-    }
-    if (!object || calls->objects_n < MOST_OBJECTS)
-      break;
-    key = Py_TYPE(callable); /* too many to keep them all */
-    object = false;
-  }
-  return add_row(calls, key, callable, object);
-}
 
 /* ------------------------------------------------------------------------------------- stack -- */
 
@@ -241,9 +64,10 @@ static void pop(thread *self, struct calls *calls, int64_t now) {
   self->call = calls->depth ? calls->stack[calls->depth - 1].row : -1;
 }
 
-static void enter_call(thread *self, struct calls *calls, PyObject *callable, PyObject *caller,
-                       int place) {
-  const int row = row_of(calls, callable);
+static void enter_call(thread *self, struct calls *calls, PyObject *callable, PyObject *first,
+                       PyObject *caller, int place) {
+  const bool labelled = atomic_load_explicit(&threads_recording, memory_order_relaxed);
+  const int row = rows_find(&calls->rows, callable, first, labelled);
   if (row < 0)
     return; /* no memory: not counted */
   frame *frame = push(self, calls, now_ns());
@@ -281,7 +105,7 @@ static void leave_call(thread *self, struct calls *calls, PyObject *callable) {
     pop(self, calls, now); /* calls of which no end was told */
   hold_ends(self, now);
   const frame *frame = &calls->stack[depth - 1];
-  row *row = &calls->rows[frame->row];
+  row *row = &calls->rows.rows[frame->row];
   row->calls++;
   row->wall += now - frame->entered;
   row->sums.held += self->sums.held;
@@ -292,10 +116,6 @@ static void leave_call(thread *self, struct calls *calls, PyObject *callable) {
   if (self->sums.longest > row->sums.longest) {
     row->sums.longest = self->sums.longest;
     note_caller(row, frame);
-  }
-  if (now - frame->entered >= KEPT_NS &&
-      atomic_load_explicit(&threads_recording, memory_order_relaxed)) {
-    thread_keep(self, (span){frame->entered, 0, now, NULL, frame->row});
   }
   pop(self, calls, now);
 }
@@ -365,7 +185,9 @@ static struct calls *begin(thread **self) {
     return NULL;
   }
   if (calls->session != (*self)->session) {
-    forget_rows(calls);
+    rows_forget(&calls->rows);
+    Py_CLEAR(calls->thread_name);
+    calls->depth = calls->events = 0;
     calls->session = (*self)->session;
   }
   if (!calls->thread_name && calls->events < EVENTS_TO_NAME && ++calls->events % 8 == 0) {
@@ -393,7 +215,8 @@ PyObject *on_call(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
   thread *self;
   struct calls *calls = callable ? begin(&self) : NULL;
   if (calls) {
-    enter_call(self, calls, callable, arguments[0], (int)PyLong_AsLong(arguments[1]));
+    PyObject *first = n >= 4 && !PyType_Check(arguments[3]) ? arguments[3] : NULL;
+    enter_call(self, calls, callable, first, arguments[0], (int)PyLong_AsLong(arguments[1]));
     end(calls);
   }
   Py_RETURN_NONE;
@@ -449,7 +272,7 @@ static int profile(PyObject *object, PyFrameObject *python, int what, PyObject *
   switch (what) {
   case PyTrace_C_CALL:
     if ((callable = c_callable(callable))) {
-      enter_call(self, calls, callable, (PyObject *)python, 0);
+      enter_call(self, calls, callable, NULL, (PyObject *)python, 0);
     }
     break;
   case PyTrace_C_RETURN:
@@ -517,22 +340,6 @@ PyObject *audit_start(PyObject *module, PyObject *records) {
   Py_RETURN_NONE;
 }
 
-static PyObject *described(const row *row, long thread, int index) {
-  PyObject *file = Py_NewRef(Py_None);
-  int line = 0;
-  if (row->code && PyCode_Check(row->code)) {
-    PyCodeObject *code = (PyCodeObject *)row->code;
-    Py_SETREF(file, Py_NewRef(code->co_filename));
-    line = PyCode_Addr2Line(code, row->place);
-  }
-  return Py_BuildValue("(OOliLLLLLLKKNiO)", row->module, row->name, thread, index,
-                       (long long)row->calls, (long long)row->wall, (long long)row->sums.held,
-                       (long long)row->sums.longest, (long long)row->sums.released,
-                       (long long)row->sums.wait, (unsigned long long)row->sums.releases,
-                       (unsigned long long)row->sums.checks, file, line,
-                       row->own ? Py_True : Py_False);
-}
-
 PyObject *audit_stop(PyObject *module, PyObject *nothing) {
   (void)module, (void)nothing;
   if (!atomic_exchange(&counting, false)) {
@@ -552,8 +359,8 @@ PyObject *audit_stop(PyObject *module, PyObject *nothing) {
     }
     if (!calls || calls->session != session)
       continue;
-    for (int i = 0; result && i < calls->rows_n; i++) {
-      PyObject *item = described(&calls->rows[i], each->id, i);
+    for (int i = 0; result && i < calls->rows.n; i++) {
+      PyObject *item = row_described(&calls->rows.rows[i], each->id, i);
       if (!item || PyList_Append(result, item))
         Py_CLEAR(result);
       Py_XDECREF(item);

@@ -18,8 +18,8 @@
 
 struct calls; /* see calls.c */
 
-/* A span of a thread's time without the GIL, and then waiting for it; or, with `asked` 0, a call of
- * a C function, from `released` to `retaken`. In nanoseconds. */
+/* A span of a thread's time without the GIL, and then waiting for it; or, with `asked` 0, with it
+ * in a C function, from `released` to `retaken`. In nanoseconds. */
 typedef struct span {
   int64_t released, asked, retaken; /* released 0: before the trace began */
   const void *caller;               /* the instruction that released it; NULL: unknown */
@@ -27,6 +27,7 @@ typedef struct span {
 } span;
 
 enum { BLOCK_SPANS = 1024, MOST_BLOCKS = 256 };
+enum { KEPT_NS = 20000 }; /* of a hold that the trace keeps */
 
 /* What happened until the present hold began, or the present release. In nanoseconds. */
 typedef struct sums {
@@ -93,6 +94,10 @@ static inline void hold_ends(thread *self, int64_t now) {
   self->sums.held += hold;
   if (hold > self->sums.longest)
     self->sums.longest = hold;
+  if (hold >= KEPT_NS && self->call >= 0 &&
+      atomic_load_explicit(&threads_recording, memory_order_relaxed)) {
+    thread_keep(self, (span){self->since, 0, now, NULL, self->call});
+  }
 }
 
 #endif
