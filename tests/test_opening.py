@@ -358,3 +358,20 @@ def test_chaos_of_all_of_them_ends_and_leaves_one_device_or_none(uri: str) -> No
     parallelize(run, 8)
     hwsim.close_all()
     hwsim.open(uri).close()
+
+
+def test_names_that_are_gone_are_not_kept() -> None:
+    script = """
+        import tracemalloc
+        import hwsim
+
+        def use(names):
+            for name in names:
+                hwsim.open(f"hwsim://some-device-of-a-large-fleet-{name}").close()
+
+        use(range(1000))
+        tracemalloc.start()
+        use(range(1000, 6000))
+        assert tracemalloc.get_traced_memory()[0] < 200_000, tracemalloc.get_traced_memory()
+    """
+    run_script(script).check()

@@ -127,7 +127,7 @@ class Device(Scoped, _native.Device):
     @property
     def opener(self) -> str:
         """Who opened it: the line of the program, and the thread."""
-        return str(self._opener)
+        return opened.described(self._opener)
 
     # --------------------------------------------------------------------------- settings
 

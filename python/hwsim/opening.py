@@ -42,9 +42,9 @@ def open(
     **Thread safety:** may be called in any thread. When several replace a device at once, each
     gets one of its own, and all but the last of them are closed again.
     """
+    if if_open == "error" and cancel is None and type(wait) is float and wait == 0.0:
+        return Device(uri)  # the usual way: at no cost
     seconds = _seconds(wait)
-    if if_open == "error" and not seconds and cancel is None:
-        return Device(uri)
     choice("if_open", if_open, get_args(IfOpen))
     until = time.monotonic() + seconds
     if cancel is not None and cancel.cancelled:
