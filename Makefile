@@ -10,7 +10,7 @@ JOBS ?= 2
 SOURCES := pyproject.toml setup.py hwsim/flags.txt $(shell find hwsim/src hwsim/include interface \
   python/hwsim -type f -not -name '*.pyc')
 
-.PHONY: demo test proof scoreboard bench docs lint format generated check-generated native asan ubsan tsan clean
+.PHONY: demo test proof scoreboard picture bench docs lint format generated check-generated native asan ubsan tsan clean
 
 demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
@@ -26,6 +26,10 @@ proof: $(VENV)/installed-test
 # What released packages do, for docs/scoreboard.md: fetches them into an environment of their own.
 scoreboard:
 	$(PYTHON) -m tools.scoreboard
+
+# The picture in the README, recorded anew. Wants a quiet machine.
+picture: $(VENV)/installed
+	$(BIN)/python -m tools.picture
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks

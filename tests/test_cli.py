@@ -121,6 +121,19 @@ def test_demo_measures_that_holding_the_gil_takes_longer() -> None:
     assert demo(Console(file=io.StringIO()), devices=8, latency="10ms", reads=5) > 1.5
 
 
+def test_demo_ends_with_a_timeline(run: Callable[..., str]) -> None:
+    lines = run(*SHORT).splitlines()
+    names = [line.split()[0] for line in lines[-6:-2]]
+    assert names == ["MainThread", "demo_0", "demo_1", "demo_2"]
+    assert "released" in lines[-1]
+
+
+def test_demo_leaves_out_a_timeline_that_takes_long() -> None:
+    output = io.StringIO()
+    demo(Console(file=output), devices=1, latency="1.1s&clock=virtual", reads=1)
+    assert "reads each, with" not in output.getvalue()
+
+
 def test_demo_makes_as_many_reads_as_take_about_twelve_seconds() -> None:
     output = io.StringIO()
     demo(Console(file=output), latency="20ms&clock=virtual")

@@ -20,7 +20,7 @@ LAYERS = (
     {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
     {"hwsim.record.recorder"},
     {"hwsim.record"},
-    {f"hwsim.cli.{name}" for name in ("bar", "command", "program", "quantity", "table")},
+    {f"hwsim.cli.{name}" for name in ("bar", "command", "lanes", "program", "quantity", "table")},
     {f"hwsim.cli.{name}" for name in ("audit", "calibrate", "check", "demo", "devices", "flash")},
     {"hwsim.cli.record", "hwsim.cli.trace"},
     {"hwsim.cli"},

@@ -175,6 +175,19 @@ SAMPLE = proof.Timeline(
 )
 
 
+def test_threads_of_a_name_as_one_lane() -> None:
+    first, second = (proof.Span(at, at + 10.0, "released", "vendor.read") for at in (0.0, 20.0))
+    lanes = [
+        proof.Lane(1, "pool", (second,), lost=1),
+        proof.Lane(2, "main", (first,)),
+        proof.Lane(3, "pool", (first,), lost=2),
+    ]
+    assert proof.Timeline(30.0, lanes).by_name().lanes == [
+        proof.Lane(1, "pool", (first, second), lost=3),
+        proof.Lane(2, "main", (first,)),
+    ]
+
+
 def test_terminal() -> None:
     lines = SAMPLE.timeline(width=52).splitlines()
     assert lines[0] == "main <one>  " + "░" * 20 + "·" * 4 + "█" * 16

@@ -129,7 +129,7 @@ def measure(run: Run, devices: list[Device], reads: int, show: Callable[[Run], N
     with (
         _interrupted_by(stop),
         gil.policy(run.policy),
-        ThreadPoolExecutor(len(devices)) as pool,
+        ThreadPoolExecutor(len(devices), thread_name_prefix="demo") as pool,
     ):
         try:
             pending = {

@@ -19,14 +19,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from hwsim.cli import command
+from hwsim.cli.lanes import draw
 from hwsim.cli.quantity import quantity
 from hwsim.cli.table import empty_table
 from hwsim.demo import STEPS, Replay, Run, connect, measure
 from hwsim.device import Device
+from hwsim.gil import Policy
+from hwsim.proof.timeline import trace
 
 REDRAW_S = 0.1
 DURATION_S = 12.0  # of the whole demo, unless the number of reads is given
 MOST_READS = 1000  # unless given
+DRAWN_READS, DRAWN_S = 3, 2.0  # for each device in the timeline; it is left out if it takes longer
 
 
 def add_parser(commands: Any) -> None:
@@ -130,7 +134,10 @@ def demo(
                 taking_part = bench[: len(run.values)]
                 connect(taking_part, replay, reads)
                 measure(run, taking_part, reads, show)
-    return _report(console, runs, devices, replay)
+        ratio = _report(console, runs, devices, replay)
+        if latency_s * DRAWN_READS * (devices + 1) <= DRAWN_S:
+            _draw(console, bench)
+    return ratio
 
 
 def _reads_for(devices: int, latency_s: float) -> int:
@@ -174,6 +181,22 @@ def _report(console: Console, runs: list[Run], devices: int, replay: Replay | No
     elif not released.releases:
         console.print("Waits as short as these do not release the GIL; try a longer --latency.")
     return ratio
+
+
+def _draw(console: Console, bench: list[Device]) -> None:
+    """Draws a few more reads: with the GIL released, and then with the GIL held."""
+    with ExitStack() as stack:
+        try:
+            timeline = stack.enter_context(trace())
+        except (OSError, RuntimeError) as reason:  # another system, or another profiler
+            console.print(f"No timeline: {reason}")
+            return
+        policies: tuple[Policy, ...] = ("auto", "hold")
+        for policy in policies:
+            run = Run(policy, policy, [[] for _ in bench])
+            measure(run, bench, DRAWN_READS, lambda run: None)
+    console.print(f"\n{DRAWN_READS} reads each, with the GIL released and then with the GIL held:")
+    draw(console, timeline.by_name())
 
 
 class _Screen:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from hwsim.cli import command, program
+from hwsim.cli.lanes import draw
 from hwsim.proof.timeline import trace
 
 ENDINGS = (".json", ".html", ".svg")
@@ -51,5 +52,5 @@ def _run(console: Console, arguments: argparse.Namespace) -> int:
     if output:
         timeline.save(output)
     else:
-        console.print(timeline.timeline(width=max(console.width, 40)), soft_wrap=True)
+        draw(console, timeline)
     return status

@@ -59,6 +59,18 @@ class Timeline:
         legend = "  ".join(f"{cell} {state}" for state, cell in CELLS.items())
         return "\n".join([*lines, " " * label + scale, " " * label + legend])
 
+    def by_name(self) -> Timeline:
+        """The same with one lane for all threads of a name, such as those of a pool made anew.
+
+        What they did at the same time is drawn over one another.
+        """
+        lanes: dict[str, Lane] = {}
+        for lane in self.lanes:
+            first = lanes.get(lane.name, Lane(lane.id, lane.name, ()))
+            spans = sorted((*first.spans, *lane.spans), key=lambda span: span.start_us)
+            lanes[lane.name] = Lane(first.id, first.name, tuple(spans), first.lost + lane.lost)
+        return Timeline(self.duration_us, list(lanes.values()), self.calls)
+
     def as_chrome(self) -> dict[str, Any]:
         """In the form of Chrome's trace events, which Perfetto reads."""
         events: list[dict[str, Any]] = []
