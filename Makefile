@@ -50,7 +50,7 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
 
-C_FILES = $(shell find hwsim interface python tests/native tests/controls -name '*.[ch]' -o -name '*.[ch]pp')
+C_FILES = $(shell find hwsim interface python tests/native tests/controls tests/slots -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What follows from the C headers and the interface: type stubs, literals, tables in the pages.
 generated: $(VENV)/installed-dev
