@@ -103,6 +103,7 @@ JUDGED = {
         "partly",
     ),
     "holds in pieces": (replace(HELD, longest=0.01, tick_longest=0.01), "partly"),
+    "held, and nobody asked for it": (replace(HELD, ticks=0, tick_longest=0.0), "inconclusive"),
     "no time at all": (replace(HELD, wall=0.001), "short"),
     "the ticker alone": (replace(HELD, traced=False), "held"),
 }

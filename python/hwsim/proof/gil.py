@@ -203,6 +203,8 @@ class Observed:
         """What it is that has the GIL nearly all of the time."""
         if self.felt >= 0.5:
             return "held"
+        if not self.ticks:  # the machine was too busy to let the ticker ask
+            return INCONCLUSIVE
         others_run = self.unseen or self.longest > 2 * self.tick_longest + SWITCH
         return "python" if others_run and self.felt < self.doubt else PARTLY
 

@@ -43,14 +43,15 @@ static int is_attached(PyThreadState *state) {
 
 static void *sample(void *argument) {
   watch *watch = argument;
+  int attached = 1;
   sem_post(&watch->ready);
   for (;;) {
     pause_for(watch->period);
-    const int attached = is_attached(watch->target);
+    const int now = is_attached(watch->target);
     if (atomic_load(&watch->end))
       return NULL;
-    if (attached < 0)
-      continue;
+    if (now >= 0) /* else it is as before: only those that detach are stopped at once */
+      attached = now;
     watch->samples.n++;
     watch->samples.attached += attached;
   }
@@ -80,14 +81,14 @@ static void *tick(void *argument) {
     const int64_t asked = now_ns();
     PyEval_RestoreThread(state);
     tick_once();
-    int64_t done = now_ns();
+    const int64_t done = now_ns();
     state = PyEval_SaveThread();
     const int64_t end = atomic_load(&watch->end);
     if (end && asked >= end)
       break;
-    if (end && done > end)
-      done = end;
-    const int64_t took = done - asked - watch->usual;
+    int64_t took = done - asked - watch->usual;
+    if (end && took > end - asked) /* the rest it waited for something else */
+      took = end - asked;
     watch->ticks.n++;
     if (took > watch->ticks.longest)
       watch->ticks.longest = took;
