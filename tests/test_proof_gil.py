@@ -103,6 +103,10 @@ JUDGED = {
         "partly",
     ),
     "holds in pieces": (replace(HELD, longest=0.01, tick_longest=0.01), "partly"),
+    "Python code that makes others wait for long once": (
+        replace(HELD, wall=2.0, held=2.0, longest=2.0, tick_longest=0.3),
+        "partly",
+    ),
     "held, and nobody asked for it": (replace(HELD, ticks=0, tick_longest=0.0), "inconclusive"),
     "no time at all": (replace(HELD, wall=0.001), "short"),
     "the ticker alone": (replace(HELD, traced=False), "held"),

@@ -206,7 +206,8 @@ class Observed:
         if not self.ticks:  # the machine was too busy to let the ticker ask
             return INCONCLUSIVE
         others_run = self.unseen or self.longest > 2 * self.tick_longest + SWITCH
-        return "python" if others_run and self.felt < self.doubt else PARTLY
+        others_run = others_run and self.felt < self.doubt and self.tick_longest < FELT
+        return "python" if others_run else PARTLY
 
 
 # ------------------------------------------------------------------- in the fresh process

@@ -43,7 +43,7 @@ static int is_attached(PyThreadState *state) {
 
 static void *sample(void *argument) {
   watch *watch = argument;
-  int attached = 1;
+  int attached = -1; /* not known yet */
   sem_post(&watch->ready);
   for (;;) {
     pause_for(watch->period);
@@ -52,8 +52,10 @@ static void *sample(void *argument) {
       return NULL;
     if (now >= 0) /* else it is as before: only those that detach are stopped at once */
       attached = now;
-    watch->samples.n++;
-    watch->samples.attached += attached;
+    if (attached >= 0) {
+      watch->samples.n++;
+      watch->samples.attached += attached;
+    }
   }
 }
 

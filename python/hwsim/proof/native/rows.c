@@ -1,5 +1,9 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr() */
+#endif
 #include "rows.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +93,16 @@ static const void *key_of(PyObject *callable, bool *object) {
     return Py_TYPE(callable);
   *object = true;
   return callable;
+}
+
+/* The name of the object file that has an address, up to its first dot; NULL: unknown. */
+static PyObject *file_of(const void *address) {
+  Dl_info info;
+  if (!address || !dladdr(address, &info) || !info.dli_fname)
+    return NULL;
+  const char *slash = strrchr(info.dli_fname, '/');
+  const char *name = slash ? slash + 1 : info.dli_fname;
+  return PyUnicode_DecodeFSDefaultAndSize(name, (Py_ssize_t)strcspn(name, "."));
 }
 
 static void name_row(row *row, PyObject *callable) {
@@ -190,6 +204,13 @@ static int find_callable(rows *rows, PyObject *callable, PyObject *first) {
              .labels = self && PyObject_HasAttrString((PyObject *)Py_TYPE(self), LABEL)};
   name_row(&new, callable);
   new.own = hooks_in_interpreter(code_of(callable));
+  /* A type whose author gave it no module is said to be a built-in one. */
+  if (!new.own && new.module && !PyUnicode_CompareWithASCIIString(new.module, "builtins")) {
+    PyObject *file = file_of(code_of(callable));
+    if (file)
+      Py_SETREF(new.module, file);
+    PyErr_Clear();
+  }
   if (object)
     new.owner = Py_NewRef(callable);
   rows->objects_n += object;
