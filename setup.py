@@ -12,7 +12,7 @@ import sysconfig
 from glob import glob
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 SANITIZE = [
@@ -87,7 +87,14 @@ proof = Extension(
     depends=[*glob("python/hwsim/proof/native/*.h"), "hwsim/flags.txt"],
 )
 
+# What other people build their bindings with is part of the package, though it stands elsewhere.
+FOLDERS = {"": "python", "hwsim.kit": "interface/kit", "hwsim.include": "hwsim/include"}
+DATA = {"hwsim": ["py.typed", "*.pyi"], "hwsim.kit": ["*.i"], "hwsim.include": ["hwsim/*"]}
+
 setup(
+    packages=[*find_packages("python"), "hwsim.kit", "hwsim.include"],
+    package_dir=FOLDERS,
+    package_data=DATA,
     ext_modules=[extension, proof],
     libraries=[library],
     cmdclass={"build_ext": BuildNative},

@@ -16,4 +16,4 @@
 
 %seal_classes
 %include "hot.i"
-%signatures
+

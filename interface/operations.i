@@ -13,12 +13,10 @@
 %enddef
 /* Zero-latency devices and virtual clocks never wait; on others most waits are long. */
 %define %policy_when_blocking(NAME)
-%gil_when_blocking(NAME)
-%errors_deferred(NAME)
+%blocks(NAME)
 %enddef
 %define %policy_computes(NAME)
-%gil_release(NAME)
-%errors_deferred(NAME)
+%computes(NAME)
 %enddef
 %define %policy_copies(NAME)
 %policy_computes(NAME)

@@ -2,21 +2,9 @@
 %include "structs.i"
 
 %buffer_in(uint32_t, (const uint32_t *channels, size_t channel_count))
-%typemap(in, pytype="Any") (hwsim_format format, void *out, size_t values) (buffers::lock buffer) {
-  if (!buffer.acquire($input, true, "$2_name")) SWIG_fail;
-  if (buffer.holds<int16_t>())
-    $1 = HWSIM_FORMAT_INT16;
-  else if (buffer.holds<float>())
-    $1 = HWSIM_FORMAT_FLOAT32;
-  else if (buffer.holds<double>())
-    $1 = HWSIM_FORMAT_FLOAT64;
-  else {
-    buffer.fail_type("$2_name", "int16, float32 or float64");
-    SWIG_fail;
-  }
-  $2 = buffer.data();
-  $3 = buffer.count();
-}
+%buffer_out_of((hwsim_format format, void *out, size_t values), "int16, float32 or float64",
+               %element(int16_t, HWSIM_FORMAT_INT16) %element(float, HWSIM_FORMAT_FLOAT32)
+               %element(double, HWSIM_FORMAT_FLOAT64))
 
 %typemap(doc, name="out") (hwsim_format format, void *out, size_t values) ""
 

@@ -96,7 +96,7 @@ SIGNED = """
     void stop(bool now = true) { (void)now; }
     %}
     %seal_classes
-    %signatures
+
 """
 SIGNATURES = """
     import inspect, sys

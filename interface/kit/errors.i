@@ -1,29 +1,35 @@
 /* errors.i: turns every C++ exception into a Python one. Reusable: it names nothing of any library.
  *
- * A module with exception classes of its own defines ERRORS_OWN before this file: the catch clauses
- * for them, most derived first, each calling errors::raise() or errors::raise_new().
- * ERRORS_CATCH ends the try block of an %exception (gil.i does that). It runs with the GIL held.
- *
  *   std::bad_alloc         MemoryError       std::out_of_range, length_error     IndexError
  *   std::overflow_error    OverflowError     std::invalid_argument, domain_error,
  *   std::bad_cast          TypeError             range_error                     ValueError
  *   any other std::exception: RuntimeError(what())
  *   anything else:            RuntimeError("Unexpected exception")
  *
+ *   %error_class(NAME, BASES...)     an exception class of the module; its bases are classes made
+ *                                    before, builtins, or "package.name". Without: Exception
+ *   %error_from(CPPTYPE, CLASS)      a C++ exception becomes one of these; derived ones first
+ *
+ * In C++ the class is python_errors::NAME. A module whose exceptions take more than a message
+ * defines ERRORS_OWN: the catch clauses for them, most derived first, each calling errors::raise()
+ * or errors::raise_new().
+ *
  * A Python exception that comes up where nobody can receive it, such as in a callback on a native
- * thread, can be deferred: the next call of the module raises it, instead of doing anything, or one
- * that waits already, if the library asks while it waits whether to go on (gil.i). That is any call but a destructor, which must do its work; for others say
+ * thread, can be deferred: the next call of a module raises it, instead of doing anything, or one
+ * that waits already, if the library asks while it waits whether to go on (gil.i). Never a destructor,
+ * which must do its work, and nothing that %quick and %closes name; for others say
  *
  *   %errors_deferred(NAME)         a call of NAME may raise a deferred exception
- *   %errors_never_deferred(NAME)   it may not: what it does must not be left out, such as close()
+ *   %errors_never_deferred(NAME)   it may not: what it does must not be left out
  *
- * NAME is the C++ name, such as vendor::device::close. Define ERRORS_DEFERRED_BY_DEFAULT, before
- * this file, as false where it is simpler to name those that may.
+ * NAME is the C++ name, such as vendor::device::close. Define ERRORS_DEFERRED_BY_DEFAULT as false
+ * where it is simpler to name those that may.
  */
 #ifndef KIT_ERRORS_I
 #define KIT_ERRORS_I
 
-%include "module.i"
+%include "../kit/shared.i"
+%include "../kit/module.i"
 
 %{
 #include <atomic>
@@ -35,12 +41,9 @@
 #include <stdexcept>
 #include <string>
 #include <typeinfo>
+#include <vector>
 #ifdef __GLIBCXX__
 #include <cxxabi.h>
-#endif
-
-#ifndef ERRORS_OWN
-#define ERRORS_OWN
 #endif
 
 /* glibc ends a thread by an exception of its own, which must reach the bottom of the stack. */
@@ -49,19 +52,16 @@
 #else
 #define ERRORS_LET_THREAD_END
 #endif
-#ifndef ERRORS_DEFERRED_BY_DEFAULT
-#define ERRORS_DEFERRED_BY_DEFAULT true
-#endif
 #define ERRORS_CATCH ERRORS_LET_THREAD_END catch (...) { errors::translate(); SWIG_fail; }
 
 namespace errors {
 
 /* Text from C++ may be cut anywhere or hold anything. */
-static PyObject *text(const char *utf8) {
+[[maybe_unused]] static PyObject *text(const char *utf8) {
   return PyUnicode_DecodeUTF8(utf8, static_cast<Py_ssize_t>(std::strlen(utf8)), "replace");
 }
 
-static void raise(PyObject *type, const char *message) {
+[[maybe_unused]] static void raise(PyObject *type, const char *message) {
   PyObject *value = text(message);
   if (value)
     PyErr_SetObject(type, value);
@@ -116,7 +116,7 @@ private:
 };
 
 /* Raises what the factory returns for these arguments, given as to Py_BuildValue("(...)"). */
-static void raise_new(factory &make, const char *format, ...) {
+[[maybe_unused]] static void raise_new(factory &make, const char *format, ...) {
   PyObject *callable = make.get();
   if (!callable)
     return;
@@ -132,7 +132,7 @@ static void raise_new(factory &make, const char *format, ...) {
 }
 
 /* The Python error that is set, as an object with its traceback; it is set no more. */
-static PyObject *take() {
+[[maybe_unused]] static PyObject *take() {
 #if PY_VERSION_HEX >= 0x030C0000
   return PyErr_GetRaisedException();
 #else
@@ -147,30 +147,28 @@ static PyObject *take() {
 #endif
 }
 
-static void set(PyObject *exception) { /* takes over the reference */
+[[maybe_unused]] static void set(PyObject *exception) { /* takes over the reference */
   PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(exception)), exception);
   Py_DECREF(exception);
 }
 
-static std::atomic<PyObject *> deferred{nullptr};
-static std::atomic<int> deferring{0}; /* how many there are that may defer one */
-
 /* Keeps an exception, whose reference it takes over, for a call. If one is waiting already, it
  * stays the one, and this is reported as unraisable. */
-static void defer(PyObject *exception, PyObject *where) {
+[[maybe_unused]] static void defer(PyObject *exception, PyObject *where) {
   PyObject *none = nullptr;
-  if (deferred.compare_exchange_strong(none, exception))
+  if (shared::the->deferred.compare_exchange_strong(none, exception))
     return;
   set(exception);
   PyErr_WriteUnraisable(where);
 }
 
 /* The exception that waits, or null. Needs no GIL. */
-static PyObject *claim() {
+[[maybe_unused]] static PyObject *claim() {
+  std::atomic<PyObject *> &deferred = shared::the->deferred;
   return deferred.load(std::memory_order_relaxed) ? deferred.exchange(nullptr) : nullptr;
 }
 
-static bool raise_deferred() {
+[[maybe_unused]] static bool raise_deferred() {
   PyObject *exception = claim();
   if (exception)
     set(exception);
@@ -196,21 +194,127 @@ constexpr bool is_destructor(const char *declaration) {
   return false;
 }
 
+static void translate();
+
+/* Whether Python code that a call ran has ever failed: then the call looks for its error. */
+static std::atomic<bool> raised_inside{false};
+
+/* A failure that C++ code found without the GIL; translate() raises it. */
+struct failure {
+  PyObject *type;
+  long long code;
+  std::string message;
+};
+
+/* Raises TYPE(message), with the attribute code. */
+[[maybe_unused]] static void raise_status(PyObject *type, long long code, const char *message) {
+  PyObject *told = text(message);
+  PyObject *value = told ? PyObject_CallOneArg(type, told) : nullptr;
+  PyObject *number = value ? PyLong_FromLongLong(code) : nullptr;
+  if (number && !PyObject_SetAttrString(value, "code", number))
+    PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(value)), value);
+  Py_XDECREF(number);
+  Py_XDECREF(value);
+  Py_XDECREF(told);
+}
+
+/* What %error_from declares: each rethrows, and is true if it was its own. */
+typedef bool translator();
+[[maybe_unused]] static std::vector<translator *> &translators() {
+  static std::vector<translator *> all;
+  return all;
+}
+
+/* An exception class of the module. */
+class made_class {
+public:
+  made_class(const char *name, const char *bases) : name_(name), bases_(bases) {}
+  operator PyObject *() const { return made_; }
+
+  /* When the module is made: a new reference, or null with an error. */
+  PyObject *make(PyObject *module) {
+    PyObject *package = PyModule_GetNameObject(module);
+    PyObject *bases = package ? PyList_New(0) : nullptr;
+    std::string names(bases_ && *bases_ ? bases_ : "Exception");
+    for (size_t at = 0; bases && at != std::string::npos;) {
+      size_t comma = names.find(',', at);
+      std::string one = names.substr(at, comma == std::string::npos ? comma : comma - at);
+      one.erase(0, one.find_first_not_of(" \"")).erase(one.find_last_not_of(" \"") + 1);
+      PyObject *base = find(module, one);
+      if (!base || PyList_Append(bases, base))
+        Py_CLEAR(bases);
+      Py_XDECREF(base);
+      at = comma == std::string::npos ? comma : comma + 1;
+    }
+    PyObject *tuple = bases ? PyList_AsTuple(bases) : nullptr;
+    if (tuple)
+      made_ = PyErr_NewException((std::string(PyUnicode_AsUTF8(package)) + "." + name_).c_str(),
+                                 tuple, nullptr);
+    Py_XDECREF(tuple);
+    Py_XDECREF(bases);
+    Py_XDECREF(package);
+    return Py_XNewRef(made_);
+  }
+
+private:
+  /* A class of this module, a builtin one, or one of another module. */
+  static PyObject *find(PyObject *module, const std::string &name) {
+    size_t dot = name.rfind('.');
+    PyObject *own = PyDict_GetItemString(PyModule_GetDict(module), name.c_str());
+    if (own)
+      return Py_NewRef(own);
+    PyObject *from = PyImport_ImportModule(
+        dot == std::string::npos ? "builtins" : name.substr(0, dot).c_str());
+    PyObject *found =
+        from ? PyObject_GetAttrString(from, name.c_str() + (dot == std::string::npos ? 0 : dot + 1))
+             : nullptr;
+    Py_XDECREF(from);
+    return found;
+  }
+
+  const char *name_, *bases_;
+  PyObject *made_ = nullptr;
+};
+
+} // namespace errors
+
+namespace python_errors {} // the classes that %error_class makes
+%}
+
+/* After all headers, so that what they define may come before or after this file. */
+%wrapper %{
+extern "C++" {
+
+#ifndef ERRORS_OWN
+#define ERRORS_OWN
+#endif
+#ifndef ERRORS_DEFERRED_BY_DEFAULT
+#define ERRORS_DEFERRED_BY_DEFAULT true
+#endif
+
+namespace errors {
+
 constexpr bool may_raise(rule said, bool destructor) {
   return said == rule::unsaid ? ERRORS_DEFERRED_BY_DEFAULT && !destructor : said == rule::raises;
 }
-#define ERRORS_MAY_RAISE(DECLARATION)                                                              \
-  errors::may_raise(errors::deferral<errors::name(DECLARATION)>,                                   \
+#define ERRORS_MAY_RAISE(DECLARATION, RULE)                                                        \
+  errors::may_raise(errors::rule::RULE == errors::rule::unsaid                                     \
+                        ? errors::deferral<errors::name(DECLARATION)>                              \
+                        : errors::rule::RULE,                                                      \
                     errors::is_destructor(DECLARATION))
 
 /* Sets the Python error for the C++ exception that is being handled. */
-static void translate() {
+[[maybe_unused]] static void translate() {
   if (PyErr_Occurred()) /* Python raised it: a signal handler, or a callback */
     return;
+  for (translator *each : translators())
+    if (each())
+      return;
   try {
     throw;
   }
   ERRORS_OWN
+  catch (const failure &e) { raise_status(e.type, e.code, e.message.c_str()); }
   catch (const std::bad_alloc &) { PyErr_NoMemory(); }
   catch (const std::bad_cast &e) { raise(PyExc_TypeError, e.what()); }
   catch (const std::out_of_range &e) { raise(PyExc_IndexError, e.what()); }
@@ -224,7 +328,38 @@ static void translate() {
 }
 
 } // namespace errors
+}
 %}
+
+%define %error_class(NAME, BASES...)
+%{
+namespace python_errors {
+static errors::made_class NAME(#NAME, #BASES);
+}
+%}
+%constant PyObject *NAME = python_errors::NAME.make(m);
+%pythoncode %{
+NAME.__module__ = __name__
+%}
+%enddef
+
+%define %error_from(CPPTYPE, CLASS)
+%init %{
+  errors::translators().push_back([]() -> bool {
+    using namespace python_errors;
+    try {
+      throw;
+    }
+    catch (const CPPTYPE &e) {
+      errors::raise(CLASS, e.what());
+      return true;
+    }
+    catch (...) {
+      return false;
+    }
+  });
+%}
+%enddef
 
 %define %errors_say(NAME, RULE)
 %{

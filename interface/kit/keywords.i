@@ -29,8 +29,8 @@
 #ifndef KIT_KEYWORDS_I
 #define KIT_KEYWORDS_I
 
-%include "arguments.i"
-%include "gil.i"
+%include "../kit/arguments.i"
+%include "../kit/gil.i"
 
 %{
 #include <iterator>
@@ -40,13 +40,13 @@
 
 namespace keywords {
 
-static std::vector<std::string> split(const char *words) {
+[[maybe_unused]] static std::vector<std::string> split(const char *words) {
   std::istringstream stream(words);
   return {std::istream_iterator<std::string>(stream), std::istream_iterator<std::string>()};
 }
 
 /* The arguments in the order of the parameters, as a new tuple; NULL with TypeError. */
-static PyObject *arrange(const char *method, const char *parameter_names, size_t required,
+[[maybe_unused]] static PyObject *arrange(const char *method, const char *parameter_names, size_t required,
                          PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
   const std::vector<std::string> parameters = split(parameter_names);
   std::vector<PyObject *> values(parameters.size(), nullptr);
@@ -85,14 +85,14 @@ static PyObject *arrange(const char *method, const char *parameter_names, size_t
 }
 
 /* Calls a SWIG wrapper of one argument, or of an %argument_pair. */
-static inline PyObject *call_plain(PyCFunction plain, PyObject *self, PyObject *const *arguments,
+[[maybe_unused]] static inline PyObject *call_plain(PyCFunction plain, PyObject *self, PyObject *const *arguments,
                                    Py_ssize_t count) {
   return plain(self, count == 1 ? arguments[0]
                                 : reinterpret_cast<PyObject *>(const_cast<PyObject **>(arguments)));
 }
 
 /* object[key] = value; del object[key] has no value. */
-static inline int set_item(PyCFunction plain, PyObject *self, PyObject *key, PyObject *value) {
+[[maybe_unused]] static inline int set_item(PyCFunction plain, PyObject *self, PyObject *key, PyObject *value) {
   if (!value) {
     PyErr_Format(PyExc_TypeError, "'%.200s' object doesn't support item deletion",
                  Py_TYPE(self)->tp_name);
@@ -109,12 +109,12 @@ struct declaration {
   PyMethodDef *method;
 };
 
-static std::vector<declaration> &declared() {
+[[maybe_unused]] static std::vector<declaration> &declared() {
   static std::vector<declaration> declarations;
   return declarations;
 }
 
-static bool install(swig_type_info *type, PyMethodDef *method) {
+[[maybe_unused]] static bool install(swig_type_info *type, PyMethodDef *method) {
   PyTypeObject *owner = static_cast<SwigPyClientData *>(type->clientdata)->pytype;
   PyObject *descriptor = PyDescr_NewMethod(owner, method);
   bool done = descriptor && !PyDict_SetItemString(owner->tp_dict, method->ml_name, descriptor);
@@ -125,7 +125,7 @@ static bool install(swig_type_info *type, PyMethodDef *method) {
 }
 
 /* Gives a class in Python the methods that it inherits as its own. */
-static bool bind(PyObject *derived) {
+[[maybe_unused]] static bool bind(PyObject *derived) {
   if (!PyType_Check(derived))
     return arguments::fail(PyExc_TypeError, "derived", "a class", derived);
   PyTypeObject *type = reinterpret_cast<PyTypeObject *>(derived);
@@ -147,8 +147,7 @@ static bool bind(PyObject *derived) {
 } // namespace keywords
 %}
 
-%gil_hold(bind_methods)
-%errors_never_deferred(bind_methods)
+%quick(bind_methods)
 %typemap(in, pytype="Class") PyObject *derived "$1 = $input;"
 %typemap(out, pytype="Class") PyObject *bind_methods "$result = $1;"
 %inline %{

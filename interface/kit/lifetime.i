@@ -1,5 +1,5 @@
-/* lifetime.i: makes SWIG's -builtin objects safe against any order of calls. Reusable: it names
- * nothing of any library.
+/* lifetime.i: makes SWIG's objects safe against any order of calls. Reusable: it names nothing of any
+ * library.
  *
  *  - A method of an object whose __init__ has not run raises ValueError, instead of using a null
  *    pointer.
@@ -10,17 +10,20 @@
  *    is hidden from it, so an object that refers to itself would never be collected.
  *  - A class made of two wrapped ones is a TypeError, as with other types of C, and so is one of
  *    SWIG's own base class. Neither can be had by assigning to __bases__ or __class__.
- *  - %seal_classes, after the last class, does that, and removes the methods by which Python code
+ *  - %seal_classes does that, and removes the methods by which Python code
  *    could take over or chain C++ objects (disown, acquire, own, append, next, thisown), and what
  *    shows the pointer (this, int(object)). Each object owns what it made. Its attributes are found
  *    as those of any object are, and show that they are: notebooks complete nothing otherwise.
  *    Compile with -DSWIG_TYPE_TABLE=<your module>, lest another module's objects lose them.
+ * Python classes, which SWIG makes without -builtin, have the first two; the rest is about what they
+ * are not.
  */
 #ifndef KIT_LIFETIME_I
 #define KIT_LIFETIME_I
 
-%include "gil.i"
+%include "../kit/gil.i"
 
+#ifdef SWIGPYTHON_BUILTIN
 %typemap(in, noblock=1) SWIGTYPE *self {
   /* CPython has checked the type of self. */
   $1 = reinterpret_cast<$1_ltype>(reinterpret_cast<SwigPyObject *>($input)->ptr);
@@ -33,18 +36,18 @@
 %{
 namespace lifetime {
 
-static void fail(PyObject *self, PyObject *type, const char *message) {
+[[maybe_unused]] static void fail(PyObject *self, PyObject *type, const char *message) {
   PyErr_Format(type, "%s %s", Py_TYPE(self)->tp_name, message);
 }
 
-static void remove(PyTypeObject *type, const char *name) {
+[[maybe_unused]] static void remove(PyTypeObject *type, const char *name) {
   if (type && PyDict_DelItemString(type->tp_dict, name))
     PyErr_Clear(); /* another version of SWIG has no such method */
   if (type)
     PyType_Modified(type);
 }
 
-static void hide_pointer(PyTypeObject *type) {
+[[maybe_unused]] static void hide_pointer(PyTypeObject *type) {
   if (type->tp_as_number)
     type->tp_as_number->nb_int = nullptr;
 }
@@ -52,7 +55,7 @@ static void hide_pointer(PyTypeObject *type) {
 /* CPython refuses to combine types, or to turn an object of one into another, if each has more in
  * its objects than their common base. SWIG's have not, though each points to an object of its own
  * class. So each gets room for a pointer that nothing uses. */
-static void keep_apart(PyTypeObject *type) {
+[[maybe_unused]] static void keep_apart(PyTypeObject *type) {
   Py_ssize_t size = SwigPyObject_Type()->tp_basicsize;
   for (PyTypeObject *each = type; each != SwigPyObject_Type(); each = each->tp_base)
     size += static_cast<Py_ssize_t>(sizeof(void *));
@@ -61,11 +64,44 @@ static void keep_apart(PyTypeObject *type) {
 }
 
 /* A type of SWIG's, which only SWIG makes objects of. */
-static void close(PyTypeObject *type) {
+[[maybe_unused]] static void close(PyTypeObject *type) {
   type->tp_flags &= ~Py_TPFLAGS_BASETYPE;
   type->tp_flags |= Py_TPFLAGS_DISALLOW_INSTANTIATION;
   type->tp_new = nullptr;
   PyType_Modified(type);
+}
+
+#ifdef SWIG_TYPE_TABLE
+constexpr bool own_table = true;
+#else
+constexpr bool own_table = false;
+#endif
+
+/* Once the module has been made. */
+[[maybe_unused]] static bool close_all(PyObject *) {
+  for (const char *name :
+       {"disown", "acquire", "own", "append", "next", "__int__", "__getattribute__"})
+    remove(SwigPyObject_Type(), name);
+  hide_pointer(SwigPyObject_Type());
+  module::each_type([](const SwigPyClientData *data) {
+    if (!data->pytype || data->pytype == SwigPyObject_Type())
+      return;
+    for (const char *name : {"this", "thisown"})
+      remove(data->pytype, name);
+    hide_pointer(data->pytype);
+    data->pytype->tp_dictoffset = 0;
+    keep_apart(data->pytype);
+  });
+  for (PyTypeObject *type : {SwigPyObject_Type(), SwigPyPacked_Type(), SwigVarLink_Type(),
+                             SwigPyStaticVar_Type()})
+    close(type);
+  return true;
+}
+
+template <bool OwnTable = own_table> static void seal() {
+  static_assert(OwnTable, "%seal_classes changes all modules of SWIG's that share a type table: "
+                          "compile with -DSWIG_TYPE_TABLE=<your module>");
+  module::finishings().push_back(close_all);
 }
 
 } // namespace lifetime
@@ -77,7 +113,7 @@ static void close(PyTypeObject *type) {
     lifetime::fail(self, PyExc_RuntimeError, "has been initialised already: make a new one");
     SWIG_fail;
   }
-  %gil_frame(hold)
+  %gil_frame(hold, true, unsaid, nothing)
 }
 %init %{
   gil::declared()[#NAME] = gil::hold;
@@ -86,24 +122,19 @@ static void close(PyTypeObject *type) {
 
 %define %seal_classes
 %init %{
-  for (const char *name :
-       {"disown", "acquire", "own", "append", "next", "__int__", "__getattribute__"})
-    lifetime::remove(SwigPyObject_Type(), name);
-  lifetime::hide_pointer(SwigPyObject_Type());
-  for (swig_type_info *type : swig_type_initial)
-    if (SwigPyClientData *data = static_cast<SwigPyClientData *>(type->clientdata)) {
-      for (const char *name : {"this", "thisown"})
-        lifetime::remove(data->pytype, name);
-      if (data->pytype && data->pytype != SwigPyObject_Type()) {
-        lifetime::hide_pointer(data->pytype);
-        data->pytype->tp_dictoffset = 0;
-        lifetime::keep_apart(data->pytype);
-      }
-    }
-  for (PyTypeObject *type : {SwigPyObject_Type(), SwigPyPacked_Type(), SwigVarLink_Type(),
-                             SwigPyStaticVar_Type()})
-    lifetime::close(type);
+  lifetime::seal();
 %}
 %enddef
+
+#else // Python classes
+%define %initialise_once(NAME)
+%pythonprepend NAME %{
+        if "this" in self.__dict__:
+            raise RuntimeError(f"{type(self).__qualname__} has been initialised already: make a new one")
+%}
+%enddef
+%define %seal_classes
+%enddef
+#endif
 
 #endif

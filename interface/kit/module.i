@@ -12,9 +12,11 @@
 #ifndef KIT_MODULE_I
 #define KIT_MODULE_I
 
-%include "signatures.i"
+%include "../kit/shared.i"
 
 %{
+#include <vector>
+
 namespace module {
 
 typedef int execution(PyObject *module);
@@ -24,7 +26,7 @@ static PyObject *made = nullptr;     /* the module */
 static PyObject *package = nullptr;  /* that it is part of */
 static bool finalised = false;
 
-static int refuse(PyObject *module, const char *reason) {
+[[maybe_unused]] static int refuse(PyObject *module, const char *reason) {
   PyObject *name = PyModule_GetNameObject(module);
   if (name)
     PyErr_Format(PyExc_ImportError, "%U %s", name, reason);
@@ -33,7 +35,7 @@ static int refuse(PyObject *module, const char *reason) {
 }
 
 /* Puts a module into sys.modules, and those below it that it has as attributes. */
-static int put_back(PyObject *module) {
+[[maybe_unused]] static int put_back(PyObject *module) {
   PyObject *name = PyModule_GetNameObject(module), *key, *value;
   PyObject *attributes = name ? PyDict_Copy(PyModule_GetDict(module)) : nullptr;
   bool good = attributes && !PyDict_SetItem(PyImport_GetModuleDict(), name, module);
@@ -55,14 +57,14 @@ static int put_back(PyObject *module) {
 }
 
 /* The import takes what stands in sys.modules when this has returned. */
-static int same_again(PyObject *again) {
+[[maybe_unused]] static int same_again(PyObject *again) {
   PyObject *name = PyModule_GetNameObject(again);
   int status = name ? PyObject_SetItem(PyImport_GetModuleDict(), name, made) : -1;
   Py_XDECREF(name);
   return status || !package ? status : put_back(package);
 }
 
-static bool is_complete(PyObject *module) {
+[[maybe_unused]] static bool is_complete(PyObject *module) {
   PyObject *spec = PyObject_GetAttrString(module, "__spec__");
   PyObject *initializing = spec ? PyObject_GetAttrString(spec, "_initializing") : nullptr;
   bool complete = !initializing || PyObject_IsTrue(initializing) == 0;
@@ -73,7 +75,7 @@ static bool is_complete(PyObject *module) {
 }
 
 /* The package that a module is part of: a new reference. Null, without an error: none to keep. */
-static PyObject *package_of(PyObject *module) {
+[[maybe_unused]] static PyObject *package_of(PyObject *module) {
   PyObject *spec = PyObject_GetAttrString(module, "__spec__");
   PyObject *name = spec ? PyObject_GetAttrString(spec, "parent") : nullptr;
   PyObject *found = name ? PyImport_GetModule(name) : nullptr;
@@ -85,8 +87,23 @@ static PyObject *package_of(PyObject *module) {
   return found;
 }
 
+/* The types that SWIG has made for this module. */
+template <class Visit> static void each_type(Visit visit) {
+  for (size_t i = 0; i < swig_module.size; i++)
+    if (SwigPyClientData *data =
+            static_cast<SwigPyClientData *>(swig_module.type_initial[i]->clientdata))
+      visit(data);
+}
+
+/* What is done to the module once everything of it has been made, in this order. */
+typedef bool finishing(PyObject *module);
+[[maybe_unused]] static std::vector<finishing *> &finishings() {
+  static std::vector<finishing *> all;
+  return all;
+}
+
 /* Has a function called when the interpreter begins to shut down. False with a Python error. */
-static bool at_exit(PyMethodDef *definition) {
+[[maybe_unused]] static bool at_exit(PyMethodDef *definition) {
   PyObject *function = PyCFunction_New(definition, nullptr);
   PyObject *atexit = function ? PyImport_ImportModule("atexit") : nullptr;
   PyObject *result = atexit ? PyObject_CallMethod(atexit, "register", "O", function) : nullptr;
@@ -97,12 +114,12 @@ static bool at_exit(PyMethodDef *definition) {
 }
 
 /* Modules are taken apart in an order that follows from who refers to them. */
-static PyObject *let_go(PyObject *, PyObject *) {
+[[maybe_unused]] static PyObject *let_go(PyObject *, PyObject *) {
   Py_CLEAR(package);
   Py_RETURN_NONE;
 }
 
-static int execute(PyObject *module) {
+[[maybe_unused]] static int execute(PyObject *module) {
   static PyMethodDef exit_step = {"let_go", let_go, METH_NOARGS, nullptr};
   if (PyInterpreterState_Get() != PyInterpreterState_Main())
     return refuse(module, "works in the main interpreter alone, not in a sub-interpreter: use a "
@@ -114,13 +131,16 @@ static int execute(PyObject *module) {
     return same_again(module);
   if (make(module) || !at_exit(&exit_step))
     return -1;
+  for (finishing *each : finishings())
+    if (!each(module))
+      return -1;
   made = Py_NewRef(module);
   package = package_of(module);
   return Py_AtExit([] { finalised = true; }) ? refuse(module, "found no room for Py_AtExit()") : 0;
 }
 
 /* What SWIG's PyInit function returns. */
-static PyObject *define(PyModuleDef *definition) {
+[[maybe_unused]] static PyObject *define(PyModuleDef *definition) {
   for (PyModuleDef_Slot *slot = definition->m_slots; slot->slot; slot++)
     if (slot->slot == Py_mod_exec && !make) {
       make = reinterpret_cast<execution *>(slot->value);
@@ -132,13 +152,5 @@ static PyObject *define(PyModuleDef *definition) {
 
 } // namespace module
 %}
-
-%feature("docstring") put_back_package
-  "Puts the modules of the package that this one is part of back into sys.modules.";
-%typemap(out, pytype="None") int put_back_package "$result = $1 ? nullptr : Py_NewRef(Py_None);"
-%inline %{
-int put_back_package() { return module::package ? module::put_back(module::package) : 0; }
-%}
-%clear int put_back_package;
 
 #endif

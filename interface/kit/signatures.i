@@ -1,9 +1,11 @@
-/* signatures.i: inspect.signature(), help() and the completion of notebooks for what SWIG's -builtin
- * makes. Reusable: it names nothing of any library.
+/* signatures.i: inspect.signature(), help() and the completion of notebooks for what SWIG makes.
+ * Reusable: it names nothing of any library.
  *
  * SWIG writes "read(self, address) -> uint32_t" at the beginning of a docstring; CPython understands
- * "read($self, address, /)\n--\n\n". %signatures, after the last declaration, turns the one into the
- * other. All parameters are positional, except those of a %keyword_method, which says them itself.
+ * "read($self, address, /)\n--\n\n". When the module has been made, the one is turned into the
+ * other. Parameters are positional, but for those of %feature("kwargs") and -keyword, and of a
+ * %keyword_method, which says them itself.
+ * Python classes have signatures anyway; there it is done for functions that are not in a class.
  * A parameter that stands for several in C++ gets the name of the first, or another one by
  *
  *   %typemap(doc, name="out") (size_t size, void *out) ""
@@ -12,6 +14,8 @@
  */
 #ifndef KIT_SIGNATURES_I
 #define KIT_SIGNATURES_I
+
+%include "../kit/module.i"
 
 %feature("autodoc", "0");
 
@@ -22,7 +26,7 @@
 namespace signatures {
 
 /* "limit={}" is limit=None in Python. */
-static std::string parameter(const std::string &text) {
+[[maybe_unused]] static std::string parameter(const std::string &text) {
   size_t equals = text.find('=');
   if (equals == std::string::npos)
     return text == "self" ? "$self" : text;
@@ -35,7 +39,8 @@ static std::string parameter(const std::string &text) {
 }
 
 /* The parameters in the parentheses that begin at `open`; `open` moves behind them. */
-static std::string parameters(const std::string &text, size_t *open) {
+[[maybe_unused]] static std::string parameters(const std::string &text, bool by_name,
+                                               size_t *open) {
   std::string all, one;
   int depth = 0;
   size_t at = *open;
@@ -52,22 +57,22 @@ static std::string parameters(const std::string &text, size_t *open) {
       break;
   }
   *open = at + 1;
-  return all.empty() ? "" : all + ", /";
+  return all.empty() || by_name ? all : all + ", /";
 }
 
 /* For good: CPython keeps no copy of a docstring. */
-static void rewrite(PyMethodDef *method) {
+[[maybe_unused]] static void rewrite(PyMethodDef *method) {
   std::string doc = method->ml_doc ? method->ml_doc : "", name = method->ml_name;
   doc.erase(doc.find_last_not_of('\n') + 1).erase(0, doc.find_first_not_of('\n'));
   size_t open = name.size();
   if (doc.compare(0, open + 1, name + "(") || doc.find("\n--\n\n") != std::string::npos)
     return;
-  std::string signature = name + "(" + parameters(doc, &open) + ")\n--\n\n";
+  std::string signature = name + "(" + parameters(doc, method->ml_flags & METH_KEYWORDS, &open) + ")\n--\n\n";
   size_t line = doc.find('\n', open);
   method->ml_doc = strdup((signature + (line < doc.size() ? doc.substr(line + 1) : "")).c_str());
 }
 
-static void rewrite_all(PyObject *dict) {
+[[maybe_unused]] static void rewrite_all(PyObject *dict) {
   PyObject *value;
   for (Py_ssize_t at = 0; PyDict_Next(dict, &at, nullptr, &value);)
     if (PyCFunction_Check(value))
@@ -76,17 +81,24 @@ static void rewrite_all(PyObject *dict) {
       rewrite(reinterpret_cast<PyMethodDescrObject *>(value)->d_method);
 }
 
+[[maybe_unused]] static bool finish(PyObject *module) {
+  rewrite_all(PyModule_GetDict(module));
+  module::each_type([](const SwigPyClientData *data) {
+    if (data->pytype)
+      rewrite_all(data->pytype->tp_dict);
+  });
+  return true;
+}
+
 } // namespace signatures
 %}
 
-%define %signatures
 %init %{
-  signatures::rewrite_all(PyModule_GetDict(m));
-  for (swig_type_info *type : swig_type_initial)
-    if (const SwigPyClientData *data = static_cast<SwigPyClientData *>(type->clientdata))
-      if (data->pytype)
-        signatures::rewrite_all(data->pytype->tp_dict);
+  module::finishings().push_back(signatures::finish);
 %}
+
+/* It needs no saying; interfaces that do say it may. */
+%define %signatures
 %enddef
 
 #endif

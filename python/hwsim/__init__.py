@@ -20,6 +20,7 @@ TYPE_CHECKING = False  # as in typing, which takes longer to import than all of 
 if TYPE_CHECKING:
     from hwsim import errors, firmware, gil
     from hwsim.bench import DeviceInfo, list_devices
+    from hwsim.binding import get_include, get_swig_flags, get_swig_include
     from hwsim.calibration import Calibration
     from hwsim.cancel import CancelToken
     from hwsim.device import Device
@@ -50,6 +51,9 @@ __all__ = [
     "close_all",
     "errors",
     "firmware",
+    "get_include",
+    "get_swig_flags",
+    "get_swig_include",
     "gil",
     "list_devices",
     "open",
@@ -71,6 +75,9 @@ _MODULES = {
     "Stream": "stream",
     "Subscription": "subscription",
     "close_all": "opening",
+    "get_include": "binding",
+    "get_swig_flags": "binding",
+    "get_swig_include": "binding",
     "list_devices": "bench",
     "open": "opening",
     "operations": "operation",
@@ -97,8 +104,10 @@ if not TYPE_CHECKING:  # to which a wrong name is an error
 
 def _module(name: str) -> object:
     # The native module comes first: where hwsim is imported again, it puts back what was there.
-    for path in (f"{__name__}._native", f"{__name__}.{name}"):
-        __import__(path)
+    # What a build asks for does without: it may run where no NumPy is.
+    path = f"{__name__}.{name}"
+    for each in (path,) if name == "binding" else (f"{__name__}._native", path):
+        __import__(each)
     return sys.modules[path]
 
 

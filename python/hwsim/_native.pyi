@@ -192,8 +192,6 @@ class Subscription:
         self, count: int, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> list[Event]: ...
 
-def put_back_package() -> None:
-    """Puts the modules of the package that this one is part of back into sys.modules."""
 def gil_set_policy(policy: str, /) -> None:
     """Override the declared policies: "auto" (as declared), "release" or "hold"."""
 def gil_get_policy() -> Literal["auto", "release", "hold"]:
@@ -204,6 +202,8 @@ def gil_default() -> Literal["release", "hold", "when blocking"]:
     """The policy of everything that none is declared for."""
 def gil_declared() -> dict[str, str]:
     """The declared policies by C++ name; every name that is missing has gil_default()."""
+def put_back_package() -> None:
+    """Puts the modules of the package that this one is part of back into sys.modules."""
 def bind_methods(derived: _Class, /) -> _Class: ...
 def check_firmware(image: object, /) -> int: ...
 def list_devices() -> list[_Listing]: ...

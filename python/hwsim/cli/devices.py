@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 from rich.console import Console
@@ -32,6 +33,13 @@ def add_parsers(commands: Any) -> None:
         metavar="URI",
         help="resource string, such as hwsim://daq0?latency=2ms (default: %(default)s)",
     )
+    parser.add_argument(
+        "--swig",
+        choices=("proxies", "builtin"),
+        nargs="?",
+        const="proxies",
+        help="show SWIG's flags for the binding kit instead, for Python classes or -builtin types",
+    )
 
 
 def _list(console: Console, arguments: argparse.Namespace) -> None:
@@ -40,6 +48,10 @@ def _list(console: Console, arguments: argparse.Namespace) -> None:
 
 
 def _info(console: Console, arguments: argparse.Namespace) -> None:
+    if arguments.swig:
+        flags = hwsim.get_swig_flags(builtin=arguments.swig == "builtin")
+        print(shlex.join(flags))
+        return
     with hwsim.open(arguments.uri) as device:
         settings = {
             "name": device.name,
