@@ -67,7 +67,9 @@ namespace signatures {
   size_t open = name.size();
   if (doc.compare(0, open + 1, name + "(") || doc.find("\n--\n\n") != std::string::npos)
     return;
-  std::string signature = name + "(" + parameters(doc, method->ml_flags & METH_KEYWORDS, &open) + ")\n--\n\n";
+  /* SWIG takes keywords for every __init__, to refuse them. */
+  bool by_name = (method->ml_flags & METH_KEYWORDS) && name != "__init__";
+  std::string signature = name + "(" + parameters(doc, by_name, &open) + ")\n--\n\n";
   size_t line = doc.find('\n', open);
   method->ml_doc = strdup((signature + (line < doc.size() ? doc.substr(line + 1) : "")).c_str());
 }
