@@ -32,7 +32,7 @@ def main() -> None:
         table = signals.read(path)
         print(f"{len(table.samples)} samples of {', '.join(table.columns)} at {table.rate_hz:g} Hz")
 
-        device.set_signal(0, table, column="CH1")
+        device.set_signal(0, table, column="CH1")  # at the rate that the file says
         codes = Path(folder, "run.npy")
         record(device, codes, seconds=0.008, channels=[0], dtype="int16")
         device.set_signal(1, codes)  # in volts: the file beside it says the full scale

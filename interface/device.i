@@ -85,6 +85,7 @@ public:
   uint32_t wait_register(uint32_t address, uint32_t mask, uint32_t expected,
                          hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
 
+  hwsim_signal default_signal(uint32_t channel) const;
   hwsim_signal signal(uint32_t channel) const;
   void set_signal(uint32_t channel, const hwsim_signal &signal, const double *table_v,
                   size_t table_length);

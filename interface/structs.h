@@ -23,7 +23,7 @@
   X(name) X(address) X(access) X(reset_value) X(writable) X(description) Y(role)
 #define HWSIM_SIGNAL_MEMBERS(X, Y)                                                                 \
   X(waveform) X(amplitude_v) X(offset_v) X(frequency_hz) X(phase_turns) X(noise_v) X(gain_error)   \
-  X(offset_error_v) X(inl_lsb) X(range_v)
+  X(offset_error_v) X(inl_lsb) X(range_v) X(rate_hz)
 #define HWSIM_FAULT_MEMBERS(X, Y)                                                                  \
   X(kind) X(at) X(count) X(probability) Y(extra_ns) X(address) X(mask) X(value)
 #define HWSIM_STREAM_CONFIG_MEMBERS(X, Y)                                                          \

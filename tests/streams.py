@@ -18,9 +18,9 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 DTYPES: tuple[SampleType, ...] = get_args(SampleType)
 
 
-def connect_ramp(device: hwsim.Device) -> None:
-    """Makes the code of sample n on channel 0 the number n % 32768."""
-    device.set_signal(0, np.arange(RAMP) * (1 / 32768), noise=0, range=1)
+def connect_ramp(device: hwsim.Device, rate: float = 1000) -> None:
+    """Makes the code of sample n on channel 0 the number n % 32768, for streams of this rate."""
+    device.set_signal(0, np.arange(RAMP) * (1 / 32768), noise=0, range=1, rate=rate)
 
 
 def ramp(first_index: int, count: int) -> npt.NDArray[np.int64]:

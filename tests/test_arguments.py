@@ -92,6 +92,11 @@ NUMBERS: dict[str, tuple[str, Method, list[Any]]] = {
         [-0.1, 1.1, math.nan],
     ),
     "inject.extra": ("extra", lambda d, x: d.inject("spike", extra=x), [-1, 3601, math.nan]),
+    "set_signal.rate": (
+        "rate",
+        lambda d, x: d.set_signal(0, [1.0], rate=x),
+        [0, -1, 1e-7, 1.1e11, math.nan, math.inf],
+    ),
     **{
         f"set_signal.{name}": (
             name,

@@ -38,7 +38,7 @@ def values() -> Any:
 
 
 def set_signal(device: hwsim.Device) -> None:
-    device._set_signal(0, (0, 1, 0, 0, 0, 0, 0, 0, 0, 10), None)
+    device._set_signal(0, (0, 1, 0, 0, 0, 0, 0, 0, 0, 10, 0), None)
 
 
 def read(device: hwsim.Device, timeout: float | None = None) -> None:
@@ -142,6 +142,7 @@ NATIVE = {
     "Device._transactions": hold("hwsim::device::transactions", lambda d: d._transactions()),
     "Device._pending": hold("hwsim::device::pending", lambda d: d._pending()),
     "Device._now_ns": hold("hwsim::device::now_ns", lambda d: d._now_ns()),
+    "Device._default_signal": hold("hwsim::device::default_signal", lambda d: d._default_signal(0)),
     "Device._signal": hold("hwsim::device::signal", lambda d: d._signal(0)),
     "Device._inject": hold(
         "hwsim::device::inject", lambda d: d._inject(("spike", 10**6, 1, 1, 1, 0x40, 0, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import wave
 from array import array
 from collections.abc import Callable
@@ -12,9 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hwsim
 from conftest import OpenDevice, parallelize
+from examples import examples
 from hwsim.errors import InvalidArgument, StateError
 
 Floats = npt.NDArray[np.float64]
@@ -213,6 +217,72 @@ def test_recording_without_loop_holds_its_last_sample(device: hwsim.Device) -> N
 def test_amplitude_and_offset_scale_a_recording(ecg: Floats, device: hwsim.Device) -> None:
     device.set_signal(0, ecg, amplitude=0.5, offset=0.25)
     assert record(device, 100) == pytest.approx(ecg[:100] * 0.5 + 0.25, abs=CLOSE)
+
+
+# ------------------------------------------------------------------- the rate of a recording
+
+
+@given(
+    table_mhz=st.one_of(st.sampled_from([1_000_000, 8_000_000]), st.integers(1, 10**8)),
+    stream_hz=st.sampled_from([1, 125, 1000, 1001, 8000, 44100]),
+    loop=st.booleans(),
+)
+@examples
+def test_every_stream_sees_a_recording_in_its_own_time(
+    table_mhz: int, stream_hz: int, loop: bool, open_device: OpenDevice
+) -> None:
+    """Sample n is what the recording holds at n / rate, to the last sample."""
+    with open_device("latency=0s&clock=virtual&noise=0V&range=1V") as device:
+        table = np.arange(50)
+        device.set_signal(0, table / 32768, rate=table_mhz / 1000, loop=loop)
+        place = [n * table_mhz // (stream_hz * 1000) for n in range(300)]
+        expected = [k % 50 if loop else min(k, 49) for k in place]
+        stream = device.stream(stream_hz, dtype="int16")
+        assert stream.read(300).data[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "rate_hz", "edge"), [(None, 1000, 0.1), (400, 400, 0.25), ("2 kHz", 2000, 0.05)]
+)
+@pytest.mark.parametrize("stream_hz", [1000, 8000, 20_000])
+def test_streams_thresholds_and_conversions_see_one_signal(
+    rate: float | str | None, rate_hz: float, edge: float, stream_hz: int, open_device: OpenDevice
+) -> None:
+    device = open_device("latency=0s&noise=0V&clock=virtual&rate=1kHz")
+    device.set_signal(0, np.repeat([0.0, 1.0], 100), rate=rate)
+    assert device.signal(0).rate == rate_hz
+    device.set_threshold(0, 0.5)
+    events = device.events(kinds=["threshold"])
+    codes = device.stream(stream_hz).read(stream_hz).data[:, 0]
+    assert (codes > 0).argmax() == edge * stream_hz
+    # A sample is there when its interval has passed.
+    assert events.read(1)[0].time_s == pytest.approx(edge + 1 / device.rate)
+    low = round(edge * device.rate)
+    assert (record(device, low + 1) > 0.5).tolist() == [False] * low + [True]
+
+
+def test_file_that_says_its_rate_is_played_at_it(tmp_path: Path, open_device: OpenDevice) -> None:
+    device = open_device("latency=0s&noise=0V&rate=1kHz")
+    (tmp_path / "a.csv").write_text("time (ms),volts\n0,0.0\n4,1.0\n8,2.0\n")
+    read = hwsim.signals.read(tmp_path / "a.csv")
+    for source in (tmp_path / "a.csv", read):
+        device.set_signal(0, source)
+        assert device.signal(0).rate == 250
+        assert record(device, 9) == pytest.approx([0] * 4 + [1] * 4 + [2], abs=1e-3)
+        device.set_signal(0, source, rate=device.rate)
+        assert record(device, 3) == pytest.approx([0, 1, 2], abs=1e-3)
+
+
+def test_signal_without_samples_has_no_rate(device: hwsim.Device) -> None:
+    assert device.signal(0).rate is None
+    with pytest.raises(InvalidArgument, match="a rate needs the waveform table"):
+        device.set_signal(0, "sine", rate=1000)
+
+
+@pytest.mark.parametrize("rate", ["", "10 furlongs", "kHz", "1e3 V"])
+def test_rate_that_is_none_is_refused(rate: str, device: hwsim.Device) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"'10kHz', got {rate!r}")):
+        device.set_signal(0, [1.0], rate=rate)
 
 
 def test_recording_is_copied(device: hwsim.Device) -> None:

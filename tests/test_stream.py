@@ -30,7 +30,7 @@ WRAPS = [0, 2**15 - 5, 2**31 - 5, 2**32 - 5, 2**32 + 2**31 - 5, 2**53 - 5, 2**62
 def test_blocks_follow_each_other_without_a_gap(first_index: int, open_device: OpenDevice) -> None:
     """Over millions of samples, and where any counter of the index wraps."""
     device = open_device(VIRTUAL)
-    connect_ramp(device)
+    connect_ramp(device, 1e6)
     index = first_index
     for block in device.stream(1e6, block=65537, total=3_000_000, first_index=first_index):
         assert (block.first_index, block.lost) == (index, 0)

@@ -78,7 +78,7 @@ def test_buffer_is_free_again_after_a_failure(error: str, open_device: OpenDevic
 @needs_gil  # without one, CPython 3.13 itself does not lock its arrays
 def test_resizing_and_reading_at_once_corrupts_nothing(open_device: OpenDevice) -> None:
     device = open_device(VIRTUAL)
-    connect_ramp(device)
+    connect_ramp(device, 1e9)
     stream = device.stream(1e9)
     numbers = array.array("h", bytes(2 * 300_000))
     reading = threading.Event()

@@ -38,7 +38,7 @@ def test_failed_read_gives_what_is_there_and_takes_nothing(
     failure: str, first_index: int, open_device: OpenDevice
 ) -> None:
     device = open_device(MANUAL)
-    connect_ramp(device)
+    connect_ramp(device, 10)
     error, fail = FAILURES[failure]
     stream = device.stream(10, first_index=first_index)
     token = hwsim.CancelToken()
@@ -63,7 +63,7 @@ def test_failed_read_gives_what_is_there_and_takes_nothing(
 
 def test_partial_of_read_into_is_in_the_buffer(open_device: OpenDevice) -> None:
     device = open_device(VIRTUAL)
-    connect_ramp(device)
+    connect_ramp(device, 10)
     out = np.full(10, -1, dtype=np.int16)
     with pytest.raises(DeviceTimeout) as caught:
         device.stream(10).read_into(out, timeout=0.35)

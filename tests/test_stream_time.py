@@ -50,7 +50,7 @@ def test_read_ends_when_its_last_sample_is_there(
 
 def test_time_of_centuries_is_exact(open_device: OpenDevice) -> None:
     device = open_device(MANUAL)
-    connect_ramp(device)
+    connect_ramp(device, 1e9)
     stream = device.stream(1e9, buffer=10, overrun="skip", first_index=2**62)
     device.advance(9e9)
     block = stream.read(10)

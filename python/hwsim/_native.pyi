@@ -28,7 +28,7 @@ class _Config(TypedDict):
 
 _Listing = tuple[str, bool]
 _Register = tuple[str, int, Access, int, int, str]
-_Signal = tuple[int, float, float, float, float, float, float, float, float, float]
+_Signal = tuple[int, float, float, float, float, float, float, float, float, float, float]
 _Fault = tuple[FaultKind, int, int, float, float, int, int, int]
 _StreamConfig = tuple[float, int, int, int, int]
 _Block = tuple[int, int, int]
@@ -115,6 +115,7 @@ class Device:
         cancel: CancelToken | None = None,
         /,
     ) -> int: ...
+    def _default_signal(self, channel: int, /) -> _Signal: ...
     def _signal(self, channel: int, /) -> _Signal: ...
     def _set_signal(
         self, channel: int, signal: _Signal, table_v: npt.NDArray[np.float64] | None, /

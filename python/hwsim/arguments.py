@@ -6,9 +6,11 @@ All other limits are checked once, by the C library.
 from __future__ import annotations
 
 import operator
+import re
 
 UINT32_MAX = 2**32 - 1  # what fits into the native module; what makes sense is for it to say
 UINT64_MAX = 2**64 - 1
+HERTZ = {"mHz": 1e-3, "Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 
 
 def integer(name: str, value: object, lowest: int, highest: int) -> int:
@@ -24,6 +26,27 @@ def integer(name: str, value: object, lowest: int, highest: int) -> int:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if not lowest <= number <= highest:
         raise ValueError(f"{name} must be from {lowest} to {highest}, got {number}")
+    return number
+
+
+def quantity(text: str, units: dict[str, float]) -> float | None:
+    """Returns the value of a number with one of the units; None: it is no such text."""
+    found = re.fullmatch(r"\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(\S*)\s*", text)
+    return float(found[1]) * units[found[2]] if found and found[2] in units else None
+
+
+def rate(name: str, value: float | str) -> float:
+    """Returns a rate in hertz, from a number or a text such as ``"10 kHz"``.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: The text is none of a rate, or the rate is 0.
+    """
+    number = quantity(value, HERTZ) if isinstance(value, str) else value
+    if number is None:
+        raise ValueError(f"{name} must be a rate such as 1e4 or '10kHz', got {value!r}")
+    if number == 0:  # which says to the native module that there is none
+        raise ValueError(f"{name} must be above 0 Hz, got {value!r}")
     return number
 
 

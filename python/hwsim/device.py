@@ -7,7 +7,6 @@ native class as they are; this file adds what Python users expect around the oth
 from __future__ import annotations
 
 import logging
-import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from hwsim import _kinds, _native, markup, opened, signals
 from hwsim.arguments import UINT64_MAX, integer
+from hwsim.arguments import rate as as_rate
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceInUse
@@ -24,6 +24,8 @@ from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
 from hwsim.registers import Entry, RegistersOf, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform, saturation
+from hwsim.signals.signal import as_signal
+from hwsim.signals.source import table_of
 from hwsim.stream import OverrunPolicy, SampleType, Stream, as_channels
 from hwsim.subscription import OnError, Subscription
 
@@ -365,6 +367,7 @@ class Device(Scoped, _native.Device):
         range: float | None = None,
         loop: bool = True,
         column: int | str | None = None,
+        rate: float | str | None = None,
     ) -> None:
         """Connects a signal to a channel; the next conversion is its first sample.
 
@@ -377,22 +380,26 @@ class Device(Scoped, _native.Device):
             amplitude: Peak in volts; for samples the factor.
             offset: In volts.
             frequency: In hertz, up to half the device's rate; None: 10 Hz times (channel + 1), but
-                at most an eighth of the rate. Samples are played at the device's rate.
+                at most an eighth of the rate.
             phase: In turns.
-            noise: RMS in volts; None: as the resource string says.
+            noise: RMS in volts; None: as at power-on.
             gain_error: Of the converter, relative.
             offset_error: Of the converter, in volts.
             inl: Integral non-linearity of the converter, in codes.
-            range: Full scale of the converter, in volts; None: as the resource string says.
+            range: Full scale of the converter, in volts; None: as at power-on.
             loop: Whether samples repeat when they end; otherwise the last one is held.
             column: Which column of a file or array, by its number from 0, or its heading; None: the
                 first that is not the time.
+            rate: Of the samples, from 1 uHz to 100 GHz: a number in hertz, or a text such as
+                ``"10kHz"``; None: what the file says, else the device's rate. Each sample is held
+                until the next, and whatever samples the channel sees the one that is there:
+                streams of any rate, thresholds, and conversions at the device's rate.
 
         Raises:
             ValueError: A bad value; the error names it.
         """
-        self._signal(channel)  # is there such a channel? Asked before a file is read
-        table = None
+        default = as_signal(self._default_signal(channel))
+        table, rate_hz = None, 0.0 if rate is None else as_rate("rate", rate)
         waveform = GENERATED.get(source) if isinstance(source, str) else None
         if waveform is None:
             if isinstance(source, str) and not os.path.splitext(source)[1]:
@@ -400,12 +407,14 @@ class Device(Scoped, _native.Device):
                     f"source must be one of {', '.join(GENERATED)}, an array or the path of a "
                     f"file, got {source!r}"
                 )
-            table = signals.load(source, column)
+            read = table_of(source, column, {})
+            table = read.samples[:, 0]
+            rate_hz = rate_hz or read.rate_hz or 0.0
             waveform = "table" if loop else "table_once"
         if frequency is None:
             in_use = waveform in ("sine", "square", "triangle")
-            frequency = min(10.0 * (operator.index(channel) + 1), self.rate / 8) if in_use else 0.0
-        range_v = self._settings["range_v"] if range is None else range
+            frequency = default.frequency if in_use else 0.0
+        range_v = default.range if range is None else range
         self._set_signal(
             channel,
             (
@@ -414,11 +423,12 @@ class Device(Scoped, _native.Device):
                 offset,
                 frequency,
                 phase,
-                self._settings["noise_v"] if noise is None else noise,
+                default.noise if noise is None else noise,
                 gain_error,
                 offset_error,
                 inl,
                 range_v,
+                rate_hz,
             ),
             table,
         )
@@ -472,8 +482,7 @@ class Device(Scoped, _native.Device):
 
     def signal(self, channel: int) -> Signal:
         """Returns what is connected to the channel."""
-        waveform, *values = self._signal(channel)
-        return Signal(WAVEFORMS[waveform], *values)
+        return as_signal(self._signal(channel))
 
     # ----------------------------------------------------------------------------- events
 

@@ -18,6 +18,8 @@ typedef struct test {
 } test;
 #define TEST(function) {#function, function}
 
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
 #define CHECK(condition)                                                                           \
   ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition, "is false"))
 /* Integers of any type. */

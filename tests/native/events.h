@@ -5,7 +5,6 @@
 
 #include "threads.h"
 
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
 #define KIND(name) HWSIM_EVENT_BIT(HWSIM_EVENT_##name)
 #define ALL_KINDS (2 * KIND(THRESHOLD) - 1)
 

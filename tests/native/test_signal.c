@@ -2,6 +2,8 @@
  * so that a sample costs nothing; the range of 32768 mV makes a code one millivolt. */
 #include "threads.h"
 
+__extension__ typedef unsigned __int128 wide;
+
 #define LSB 1e-3
 #define URI "hwsim://d?clock=virtual&latency=0s&range=32768mV&rate=1kHz"
 #define TURN 6.283185307179586
@@ -99,6 +101,64 @@ static void a_table_repeats_or_stays_at_its_end(void) {
     CHECK_NEAR(sample(device, 0), 10 * table[n < 3 ? n : 2], 0.51 * LSB);
   CHECK_OK(hwsim_signal_get(device, 0, &signal, &length));
   CHECK_EQUAL(length, 3);
+  hwsim_device_free(device);
+}
+
+/* Sample n of whoever takes `hz` a second is what the table holds at n / hz. */
+static void a_table_has_a_rate_of_its_own(void) {
+  enum { COUNT = 5000, LENGTH_OF_TABLE = 7 };
+  static const int64_t table_mhz[] = {1000000, 999999, 250000, 333, 3000000, 1500000, 12345678901};
+  static const int64_t stream_hz[] = {1000, 1, 8000, 44100, 250, 1000000000};
+  static const uint64_t first[] = {0, 1, UINT64_C(1) << 32, UINT64_C(1) << 62};
+  static const uint32_t channel = 0;
+  static int16_t codes[COUNT];
+  double volts[LENGTH_OF_TABLE];
+  for (size_t i = 0; i < LENGTH_OF_TABLE; i++)
+    volts[i] = (double)(i * i) / 32768;
+  hwsim_device *device = open_device(URI);
+  for (size_t round = 0; round < 2 * LENGTH(table_mhz) * LENGTH(stream_hz) * LENGTH(first);
+       round++) {
+    bool once = round % 2;
+    int64_t mhz = table_mhz[round / 2 % LENGTH(table_mhz)];
+    int64_t hz = stream_hz[round / 2 / LENGTH(table_mhz) % LENGTH(stream_hz)];
+    hwsim_signal signal = {.waveform = once ? HWSIM_WAVEFORM_TABLE_ONCE : HWSIM_WAVEFORM_TABLE,
+                           .amplitude_v = 1,
+                           .range_v = 1,
+                           .rate_hz = (double)mhz / 1000};
+    CHECK_OK(hwsim_signal_set(device, 0, &signal, volts, LENGTH_OF_TABLE));
+    const hwsim_stream_config config = {
+        .rate_hz = (double)hz,
+        .channels = &channel,
+        .channel_count = 1,
+        .buffer = COUNT,
+        .first_index = first[round / 2 / LENGTH(table_mhz) / LENGTH(stream_hz)]};
+    hwsim_stream *stream;
+    hwsim_block block;
+    CHECK_OK(hwsim_stream_start(device, &config, &stream));
+    CHECK_OK(hwsim_stream_read(stream, HWSIM_FORMAT_INT16, COUNT, NULL, codes, &block));
+    hwsim_stream_free(stream);
+    for (uint64_t i = 0; i < COUNT; i++) {
+      wide place = (wide)(config.first_index + i) * (uint64_t)mhz / ((uint64_t)hz * 1000);
+      uint64_t at = once && place >= LENGTH_OF_TABLE ? LENGTH_OF_TABLE - 1
+                                                     : (uint64_t)(place % LENGTH_OF_TABLE);
+      CHECK_EQUAL(codes[i], at * at);
+    }
+  }
+  hwsim_device_free(device);
+}
+
+static void a_table_without_a_rate_has_the_devices(void) {
+  hwsim_device *device =
+      open_device("hwsim://d?clock=virtual&latency=0s&range=32768mV&rate=1500Hz");
+  hwsim_signal signal = of(HWSIM_WAVEFORM_TABLE);
+  size_t length;
+  CHECK_OK(hwsim_signal_set(device, 0, &signal, table, 3));
+  CHECK_OK(hwsim_signal_get(device, 0, &signal, &length));
+  CHECK_NEAR(signal.rate_hz, 1500, 0);
+  signal.rate_hz = 750;
+  CHECK_OK(hwsim_signal_set(device, 0, &signal, table, 3));
+  for (int n = 0; n < 9; n++)
+    CHECK_NEAR(sample(device, 0), 10 * table[n / 2 % 3], 0.51 * LSB);
   hwsim_device_free(device);
 }
 
@@ -243,6 +303,15 @@ static void a_table_must_fit_its_waveform(void) {
   CHECK_FAILS(hwsim_signal_set(device, 0, &unwanted, table, 3), HWSIM_EINVALID);
   CHECK_FAILS(hwsim_signal_set(device, 0, &wanted, bad, 2), HWSIM_EINVALID);
   CHECK_MESSAGE("index 1");
+  const double bad_rates[] = {NAN, -1, 0.999e-6, 1.001e11};
+  for (size_t i = 0; i < LENGTH(bad_rates); i++) {
+    wanted.rate_hz = bad_rates[i];
+    CHECK_FAILS(hwsim_signal_set(device, 0, &wanted, table, 3), HWSIM_EINVALID);
+    CHECK_MESSAGE("rate must be from 1e-06 to 1e+11 Hz");
+  }
+  unwanted.rate_hz = 1;
+  CHECK_FAILS(hwsim_signal_set(device, 0, &unwanted, NULL, 0), HWSIM_EINVALID);
+  CHECK_MESSAGE("a rate needs the waveform table");
   hwsim_device_free(device);
 }
 
@@ -266,6 +335,8 @@ static const test tests[] = {
     TEST(a_triangle_rises_from_zero),
     TEST(dc_is_its_offset),
     TEST(a_table_repeats_or_stays_at_its_end),
+    TEST(a_table_has_a_rate_of_its_own),
+    TEST(a_table_without_a_rate_has_the_devices),
     TEST(the_table_is_copied),
     TEST(gain_offset_and_inl_bend_the_transfer),
     TEST(the_largest_deviation_is_the_inl),

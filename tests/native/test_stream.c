@@ -6,7 +6,6 @@
 #define MS INT64_C(1000000)
 #define MANUAL "hwsim://d?clock=manual&latency=0s&timeout=inf"
 #define VIRTUAL "hwsim://d?clock=virtual&latency=0s&timeout=inf"
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
 enum { RAMP = 32768, FIRST_INDICES = 5 };
 
 static const uint32_t one_channel[] = {0}, three_channels[] = {2, 0, 1};
@@ -35,16 +34,19 @@ static hwsim_stream *start(hwsim_device *device) {
   return start_with(device, config_of(1 << 30, 0, HWSIM_OVERRUN_ERROR));
 }
 
-/* Sample n of channel 0 has the code n % RAMP. */
-static hwsim_device *open_ramp(const char *uri) {
+/* Sample n of channel 0 has the code n % RAMP, for whoever samples at this rate. */
+static hwsim_device *open_ramp_at(const char *uri, double rate_hz) {
   static double table[RAMP];
   hwsim_device *device = open_device(uri);
-  const hwsim_signal signal = {.waveform = HWSIM_WAVEFORM_TABLE, .amplitude_v = 1, .range_v = 1};
+  const hwsim_signal signal = {
+      .waveform = HWSIM_WAVEFORM_TABLE, .amplitude_v = 1, .range_v = 1, .rate_hz = rate_hz};
   for (int i = 0; i < RAMP; i++)
     table[i] = i / 32768.0;
   CHECK_OK(hwsim_signal_set(device, 0, &signal, table, RAMP));
   return device;
 }
+
+static hwsim_device *open_ramp(const char *uri) { return open_ramp_at(uri, 1000); }
 
 static void check_ramp(const int16_t *codes, uint64_t first_index, size_t count) {
   for (size_t i = 0; i < count; i++)
@@ -181,6 +183,7 @@ static void any_split_of_reads_gives_the_same_samples(void) {
                              .inl_lsb = kind & 2 ? 4 : 0,
                              .range_v = 10};
       size_t length = waveform >= HWSIM_WAVEFORM_TABLE ? LENGTH(table) : 0;
+      signal.rate_hz = length && kind ? 300000.7 * kind : 0;
       hwsim_stream_config config = config_of(1 << 30, 0, HWSIM_OVERRUN_ERROR);
       config.rate_hz = 1e6;
       config.first_index = first_indices[kind + 1] & ~UINT64_C(0xFFF);
@@ -318,7 +321,7 @@ static void what_a_reader_waits_for_is_not_lost(void) {
 }
 
 static void a_lag_of_centuries_is_exact(void) {
-  hwsim_device *device = open_ramp(MANUAL);
+  hwsim_device *device = open_ramp_at(MANUAL, 1e9);
   hwsim_stream_config config = config_of(10, 0, HWSIM_OVERRUN_SKIP);
   config.rate_hz = 1e9;
   config.first_index = UINT64_C(1) << 62;
@@ -399,7 +402,7 @@ static void each_sample_goes_to_one_of_many_readers(void) {
   static uint8_t seen[TOTAL];
   static const char *const uris[] = {VIRTUAL, "hwsim://d?clock=100x&latency=0s&timeout=inf"};
   for (size_t i = 0; i < LENGTH(uris); i++) {
-    hwsim_device *device = open_ramp(uris[i]);
+    hwsim_device *device = open_ramp_at(uris[i], 10000);
     hwsim_stream_config config = config_of(TOTAL, TOTAL, HWSIM_OVERRUN_ERROR);
     config.rate_hz = 10000;
     crowd self = {start_with(device, config), seen};
@@ -575,7 +578,7 @@ static void a_fault_loses_nothing(void) {
 }
 
 static void a_closed_device_starts_and_reads_no_stream(void) {
-  hwsim_device *device = open_ramp("hwsim://d?latency=0s");
+  hwsim_device *device = open_ramp_at("hwsim://d?latency=0s", 1e9);
   hwsim_stream_config config = config_of(10, 0, HWSIM_OVERRUN_ERROR);
   config.rate_hz = 1e9;
   hwsim_stream *stream = start_with(device, config), *another = NULL;
@@ -712,7 +715,7 @@ static void an_interrupted_large_read_gives_its_samples_back(void) {
 
 /* The gap before them is reported again, too. */
 static void an_interrupted_large_read_gives_its_gap_back(void) {
-  hwsim_device *device = open_ramp("hwsim://d?clock=virtual&latency=20s&timeout=inf");
+  hwsim_device *device = open_ramp_at("hwsim://d?clock=virtual&latency=20s&timeout=inf", 1e6);
   hwsim_stream_config config = config_of(2 * LARGE, 0, HWSIM_OVERRUN_SKIP);
   config.rate_hz = 1e6;
   hwsim_stream *stream = start_with(device, config);

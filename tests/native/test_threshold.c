@@ -118,6 +118,21 @@ static hwsim_signal any_signal(uint64_t *random, double rate_hz) {
                         .range_v = 10};
 }
 
+/* Or a table that is faster or slower than the device, or as fast. */
+static void connect_any(hwsim_device *device, uint32_t channel, uint64_t *random, double rate_hz) {
+  hwsim_signal signal = any_signal(random, rate_hz);
+  double table[100];
+  size_t length = draw(random) % 2 ? 1 + (size_t)draw(random) % LENGTH(table) : 0;
+  for (size_t i = 0; i < length; i++)
+    table[i] = between(random, -1, 1);
+  if (length) {
+    signal.waveform = (hwsim_waveform)(HWSIM_WAVEFORM_TABLE + draw(random) % 2);
+    if (draw(random) % 4)
+      signal.rate_hz = rate_hz * (double)(1 + draw(random) % 20) / (double)(1 + draw(random) % 200);
+  }
+  CHECK_OK(hwsim_signal_set(device, channel, &signal, length ? table : NULL, length));
+}
+
 /* ------------------------------------------------------------------------ against the stream -- */
 
 static void crossings_are_those_of_a_stream(void) {
@@ -135,10 +150,9 @@ static void crossings_are_those_of_a_stream(void) {
     uint32_t channels = 1 + (uint32_t)seed % 4;
     scan scans[4];
     for (uint32_t i = 0; i < channels; i++) {
-      hwsim_signal signal = any_signal(&random, (double)hz);
       scans[i] = scan_make(device, i, between(&random, -2, 2),
                            draw(&random) % 2 ? between(&random, 0, 2) : 0);
-      CHECK_OK(hwsim_signal_set(device, i, &signal, NULL, 0));
+      connect_any(device, i, &random, (double)hz);
       set(device, i, scans[i].level_v, scans[i].hysteresis_v);
       scan_start(&scans[i], 0);
     }
@@ -163,10 +177,8 @@ static void a_signal_connected_later_starts_at_its_sample_zero(void) {
     scan self = scan_make(device, 2, 0.2, between(&random, 0, 0.5));
     set(device, 2, self.level_v, self.hysteresis_v);
     for (int part = 0; part < 8; part++) {
-      if (part) {
-        hwsim_signal signal = any_signal(&random, 10000);
-        CHECK_OK(hwsim_signal_set(device, 2, &signal, NULL, 0));
-      }
+      if (part)
+        connect_any(device, 2, &random, 10000);
       scan_start(&self, 0);
       int64_t longest_ns = draw(&random) % 3 ? 300 * MS : 200 * US;
       advance(device, (int64_t)(draw(&random) % (uint64_t)longest_ns) + 100 * US);
@@ -236,6 +248,23 @@ static void connect_table(hwsim_device *device, const double *volts, size_t leng
   const hwsim_signal signal = {
       .waveform = HWSIM_WAVEFORM_TABLE_ONCE, .amplitude_v = 1, .range_v = 1};
   CHECK_OK(hwsim_signal_set(device, 0, &signal, volts, length));
+}
+
+/* Each of its samples is looked at once, however many samples of the device it is held for. */
+static void a_slow_table_takes_no_search(void) {
+  static const double volts[] = {0, 0.5, 0.25, 1};
+  hwsim_device *device = open_device("hwsim://d?clock=manual&latency=0s&timeout=inf&rate=1MHz");
+  hwsim_subscription *subscription = subscribe(device, KIND(THRESHOLD), 100);
+  hwsim_signal signal = {
+      .waveform = HWSIM_WAVEFORM_TABLE, .amplitude_v = 1, .range_v = 1, .rate_hz = 1e-3};
+  CHECK_OK(hwsim_signal_set(device, 0, &signal, volts, LENGTH(volts)));
+  set(device, 0, 0.5, 0);
+  advance(device, 10000 * S); /* 10^10 samples */
+  for (int64_t i = 1; i < 10; i++)
+    CHECK_EVENT(take_one(subscription), THRESHOLD, i * 1000 * S + US, i - 1, 0, 0,
+                i % 4 == 3 ? 1 - 1 / 32768. : volts[i % 4]);
+  CHECK_NO_MORE(subscription);
+  end(subscription, device);
 }
 
 static void hysteresis_is_exact(void) {
@@ -513,6 +542,7 @@ static const test tests[] = {
     TEST(a_signal_connected_later_starts_at_its_sample_zero),
     TEST(what_another_channel_gets_changes_nothing),
     TEST(a_calibrated_converter_crosses_elsewhere),
+    TEST(a_slow_table_takes_no_search),
     TEST(hysteresis_is_exact),
     TEST(the_first_sample_is_no_crossing),
     TEST(at_the_level_is_high),

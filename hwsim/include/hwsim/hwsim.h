@@ -422,13 +422,14 @@ typedef enum hwsim_waveform {
   HWSIM_WAVEFORM_SINE = 1,      /* starts at its zero crossing, rising */
   HWSIM_WAVEFORM_SQUARE = 2,    /* +amplitude for the first half of the period, then -amplitude */
   HWSIM_WAVEFORM_TRIANGLE = 3,  /* starts at zero, rising */
-  HWSIM_WAVEFORM_TABLE = 4,     /* sample n of the table, in volts, times amplitude_v */
+  HWSIM_WAVEFORM_TABLE = 4,     /* samples in volts, times amplitude_v; each held until the next */
   HWSIM_WAVEFORM_TABLE_ONCE = 5 /* as TABLE, but the last sample stays instead of a new round */
 } hwsim_waveform;
 
 /* What is connected to a channel, and how its converter measures it. Sample n is a function of
  * (seed, channel, n) alone:
  *   input  = waveform(n / rate) + offset_v + noise(seed, channel, n)
+ *   waveform(t) of a table = its sample floor(t * rate_hz), exactly
  *   x      = (input (1 + gain_error) + offset_error_v) / range_v
  *   code   = round(32768 x + inl_lsb * 2.598 x (1 - x^2)), limited to -32768 .. 32767
  *   volts  = code range_v / 32768
@@ -447,6 +448,7 @@ typedef struct hwsim_signal {
   double offset_error_v;
   double inl_lsb; /* -1000 to 1000 */
   double range_v; /* +- full scale, 1 mV to 1 kV */
+  double rate_hz; /* of a table's samples, 1 uHz to 100 GHz; 0: the device's. Else 0 */
 } hwsim_signal;
 
 /* The power-on signal of a channel: a sine of 1 V at 10 Hz times (channel + 1), or an eighth of the
@@ -456,12 +458,15 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_default(const hwsim_device *dev
                                                          uint32_t channel,
                                                          hwsim_signal *signal_out);
 /* Connects a signal; its sample 0 is the channel's next one. The table, for the TABLE waveforms,
- * is copied; for others it must be NULL and 0. Does not use the bus.
+ * is copied; for others it must be NULL and 0. It has a rate of its own, at which streams of any
+ * rate, thresholds and single conversions all see it: who samples faster sees each of its samples
+ * several times, who samples more slowly leaves some out. Does not use the bus.
  * Errors: EINVALID (names the field), ENOMEM, ECLOSED, EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel,
                                                      const hwsim_signal *signal,
                                                      const double *table_v, size_t table_length);
-/* The signal that is connected; *table_length_out is 0 when it has no table. Errors: EINVALID,
+/* The signal that is connected; *table_length_out is 0 when it has no table, and rate_hz then too,
+ * otherwise it says the rate that was taken. Errors: EINVALID,
  * EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_get(hwsim_device *device, uint32_t channel,
                                                      hwsim_signal *signal_out,

@@ -224,15 +224,6 @@ static hwsim_error set_correction(hwsim_device *device, const hwsim_operation *o
   return HWSIM_OK;
 }
 
-static uint64_t greatest_common_divisor(uint64_t a, uint64_t b) {
-  while (b) {
-    uint64_t rest = a % b;
-    a = b;
-    b = rest;
-  }
-  return a;
-}
-
 static hwsim_error prepare(run *self, const hwsim_operation *operation) {
   hwsim_device *device = self->device;
   hwsim_error error = timeline_lock(device, operation);

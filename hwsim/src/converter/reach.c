@@ -140,15 +140,36 @@ uint64_t reach_next(const reach *self, const signal_plan *plan, uint64_t n) {
   return k < NO_SAMPLE - n ? n + (uint64_t)k : NO_SAMPLE;
 }
 
+/* The first sample at which a place of the table has come, or a later one. */
+static uint64_t first_at(const signal_plan *plan, wide place) {
+  wide whole = plan->whole, parts = plan->parts, step = whole * parts + plan->rest;
+  wide n = place / step * parts; /* in two steps, for the product may have more than 128 bits */
+  n += (place % step * parts + step - 1) / step;
+  return n < NO_SAMPLE ? (uint64_t)n : NO_SAMPLE;
+}
+
+/* How many samples from n on have seen all of the table that they ever see. */
+static uint64_t table_period(const signal_plan *plan, uint64_t n) {
+  wide length = plan->source->table_length, parts = plan->parts;
+  if (!plan->whole || (plan->whole == 1 && !plan->rest)) { /* none is left out */
+    uint64_t end = first_at(plan, signal_place(plan, n) + length);
+    return end < NO_SAMPLE ? end - n : NO_SAMPLE;
+  }
+  wide round = length * parts, step = plan->whole * parts + plan->rest;
+  wide samples = round / greatest_common_divisor(step, round);
+  return samples < NO_SAMPLE ? (uint64_t)samples : NO_SAMPLE;
+}
+
 uint64_t signal_period(const signal_plan *plan, uint64_t n) {
   const hwsim_signal *config = &plan->source->config;
-  size_t length = plan->source->table_length;
-  uint64_t step = plan->phase_step;
+  uint64_t step = plan->phase_step, end;
   if (config->noise_v > 0)
     return NO_SAMPLE;
   switch (config->waveform) {
-  case HWSIM_WAVEFORM_TABLE: return length;
-  case HWSIM_WAVEFORM_TABLE_ONCE: return n < length ? length - n : 1;
+  case HWSIM_WAVEFORM_TABLE: return table_period(plan, n);
+  case HWSIM_WAVEFORM_TABLE_ONCE:
+    end = first_at(plan, plan->source->table_length - 1);
+    return n >= end ? 1 : end < NO_SAMPLE ? end - n + 1 : NO_SAMPLE;
   case HWSIM_WAVEFORM_DC: return 1;
   default: break;
   }
@@ -164,8 +185,11 @@ uint64_t signal_next_change(const signal_plan *plan, uint64_t n) {
     return n + 1;
   switch (config->waveform) {
   case HWSIM_WAVEFORM_DC: return NO_SAMPLE;
-  case HWSIM_WAVEFORM_TABLE: return n + 1;
-  case HWSIM_WAVEFORM_TABLE_ONCE: return n + 1 < plan->source->table_length ? n + 1 : NO_SAMPLE;
+  case HWSIM_WAVEFORM_TABLE_ONCE:
+    if (signal_place(plan, n) + 1 >= plan->source->table_length)
+      return NO_SAMPLE;
+    return first_at(plan, signal_place(plan, n) + 1);
+  case HWSIM_WAVEFORM_TABLE: return first_at(plan, signal_place(plan, n) + 1);
   default: break;
   }
   if (!plan->phase_step)

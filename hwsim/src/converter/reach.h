@@ -17,8 +17,8 @@ typedef struct reach {
 reach reach_of(const signal_plan *plan, double level_v, bool above);
 /* The first sample from n on that may be there; NO_SAMPLE if none is. */
 uint64_t reach_next(const reach *self, const signal_plan *plan, uint64_t n);
-/* How many samples from n on are all that there are, for those after them are the same again;
- * NO_SAMPLE: never. */
+/* How many samples from n on have every value that there will be, for what comes after them is the
+ * same again; NO_SAMPLE: never. */
 uint64_t signal_period(const signal_plan *plan, uint64_t n);
 /* The first sample after n that may read otherwise; NO_SAMPLE: none. */
 uint64_t signal_next_change(const signal_plan *plan, uint64_t n);

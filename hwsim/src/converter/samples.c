@@ -125,11 +125,22 @@ static uint64_t to_phase(double turns) {
 signal_plan signal_plan_for(const signal_source *source, uint64_t seed, uint32_t channel,
                             double rate_hz) {
   const hwsim_signal *config = &source->config;
-  return (signal_plan){.source = source,
-                       .seed = seed,
-                       .channel = channel,
-                       .phase = to_phase(config->phase_turns),
-                       .phase_step = to_phase(config->frequency_hz / rate_hz)};
+  signal_plan plan = {.source = source,
+                      .seed = seed,
+                      .channel = channel,
+                      .phase = to_phase(config->phase_turns),
+                      .phase_step = to_phase(config->frequency_hz / rate_hz)};
+  if (source->table_length) {
+    wide table_nhz = rate_from_hz(config->rate_hz);
+    plan.parts = (uint64_t)rate_from_hz(rate_hz);
+    plan.whole = (uint64_t)(table_nhz / plan.parts);
+    plan.rest = (uint64_t)(table_nhz % plan.parts);
+  }
+  return plan;
+}
+
+wide signal_place(const signal_plan *plan, uint64_t n) {
+  return (wide)n * plan->whole + (wide)n * plan->rest / plan->parts;
 }
 
 static span span_at(const signal_plan *plan, uint64_t n) {
@@ -148,15 +159,47 @@ static span span_at(const signal_plan *plan, uint64_t n) {
                 .bend = (float)(2.598076 * config->inl_lsb)};
 }
 
+/* Of a table with a rate of its own; each of its samples is held until the next. Returns how many
+ * it has done. */
+static uint32_t convert_held(const signal_plan *plan, span *at, uint64_t n, uint32_t count,
+                             int16_t *codes_out) {
+  enum { PIECE = 1024 };
+  const signal_source *source = plan->source;
+  bool once = source->config.waveform == HWSIM_WAVEFORM_TABLE_ONCE;
+  size_t length = source->table_length, place = (size_t)(signal_place(plan, n) % length);
+  uint64_t whole = once && plan->whole >= length ? length : plan->whole % length;
+  uint64_t part = (uint64_t)((wide)n * plan->rest % plan->parts);
+  float held[PIECE];
+  count = count < PIECE ? count : PIECE;
+  for (uint32_t i = 0; i < count; i++) {
+    held[i] = source->table[place];
+    place += whole;
+    part += plan->rest;
+    if (part >= plan->parts) {
+      part -= plan->parts;
+      place++;
+    }
+    if (place >= length)
+      place = once ? length - 1 : place - length;
+  }
+  at->table = held;
+  convert_table(at, count, codes_out);
+  return count;
+}
+
 /* Table samples up to its end; returns how many. */
-static uint32_t convert_round(const signal_source *source, span *at, uint64_t n, uint32_t count,
+static uint32_t convert_round(const signal_plan *plan, span *at, uint64_t n, uint32_t count,
                               int16_t *codes_out) {
-  size_t length = source->table_length, start = (size_t)(n % length);
-  if (source->config.waveform == HWSIM_WAVEFORM_TABLE_ONCE && n >= length) {
+  const signal_source *source = plan->source;
+  size_t length = source->table_length;
+  if (source->config.waveform == HWSIM_WAVEFORM_TABLE_ONCE && signal_place(plan, n) >= length) {
     at->level = source->table[length - 1];
     convert_constant(at, count, codes_out);
     return count;
   }
+  if (plan->whole != 1 || plan->rest)
+    return convert_held(plan, at, n, count, codes_out);
+  size_t start = (size_t)(n % length);
   count = count < length - start ? count : (uint32_t)(length - start);
   at->table = source->table + start;
   if (source->table_codes)
@@ -179,9 +222,7 @@ void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *co
     case HWSIM_WAVEFORM_SQUARE: convert_square(&here, part, codes_out); break;
     case HWSIM_WAVEFORM_TRIANGLE: convert_triangle(&here, part, codes_out); break;
     case HWSIM_WAVEFORM_TABLE:
-    case HWSIM_WAVEFORM_TABLE_ONCE:
-      part = convert_round(plan->source, &here, n, part, codes_out);
-      break;
+    case HWSIM_WAVEFORM_TABLE_ONCE: part = convert_round(plan, &here, n, part, codes_out); break;
     }
     correction_apply(plan->correction, part, codes_out);
     n += part;

@@ -2,6 +2,7 @@
 #ifndef HWSIM_CONVERTER_SAMPLES_H
 #define HWSIM_CONVERTER_SAMPLES_H
 
+#include "base/rate.h"
 #include "converter/correction.h"
 
 #include "hwsim/hwsim.h"
@@ -26,10 +27,14 @@ typedef struct signal_plan {
   uint64_t seed;
   uint32_t channel;
   uint64_t phase, phase_step; /* in 2^-64 turns */
+  /* Of a table: how many of its samples come for one that is taken, whole + rest / parts. */
+  uint64_t whole, rest, parts;
 } signal_plan;
 
 signal_plan signal_plan_for(const signal_source *source, uint64_t seed, uint32_t channel,
                             double rate_hz);
+/* Which of the table's samples is there at sample n, counted on through all rounds. */
+wide signal_place(const signal_plan *plan, uint64_t n);
 /* Samples n to n + count - 1. Needs no lock. */
 void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *codes_out);
 double signal_volts_per_code(const signal_source *source);

@@ -61,7 +61,7 @@ static bool copy_table(signal_source *source, const double *table_v, size_t leng
   int16_t *codes = malloc(length * sizeof *codes);
   if (!codes)
     return false;
-  signal_plan plan = signal_plan_for(source, 0, 0, 1);
+  signal_plan plan = signal_plan_for(source, 0, 0, source->config.rate_hz);
   signal_codes(&plan, 0, length, codes);
   source->table_codes = codes;
   return true;
@@ -203,14 +203,19 @@ static hwsim_error check_signal(const hwsim_device *device, const hwsim_operatio
 }
 
 static hwsim_error check_table(const hwsim_device *device, const char *operation,
-                               hwsim_waveform waveform, const double *table_v, size_t length) {
+                               const hwsim_signal *signal, const double *table_v, size_t length) {
   const char *name = device->config.name;
-  bool wanted = waveform == HWSIM_WAVEFORM_TABLE || waveform == HWSIM_WAVEFORM_TABLE_ONCE;
+  bool wanted =
+      signal->waveform == HWSIM_WAVEFORM_TABLE || signal->waveform == HWSIM_WAVEFORM_TABLE_ONCE;
+  bool rate_given = !(signal->rate_hz >= 0 && signal->rate_hz <= 0);
   if (wanted && (!table_v || !length))
     return error_set(HWSIM_EINVALID, name, operation, "table must have at least one sample");
-  if (!wanted && length)
-    return error_set(HWSIM_EINVALID, name, operation,
-                     "a table needs the waveform table or table_once");
+  if (!wanted && (length || rate_given))
+    return error_set(HWSIM_EINVALID, name, operation, "a %s needs the waveform table or table_once",
+                     length ? "table" : "rate");
+  if (rate_given && !(signal->rate_hz >= 1e-6 && signal->rate_hz <= 1e11))
+    return error_set(HWSIM_EINVALID, name, operation, "rate must be from 1e-06 to 1e+11 Hz, got %g",
+                     signal->rate_hz);
   for (size_t i = 0; i < length; i++)
     if (!(fabs(table_v[i]) <= 1e6))
       return error_set(HWSIM_EINVALID, name, operation,
@@ -234,10 +239,13 @@ hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel, const hwsim
   if (!error)
     error = check_signal(device, operation, signal);
   if (!error)
-    error = check_table(device, operation->name, signal->waveform, table_v, table_length);
+    error = check_table(device, operation->name, signal, table_v, table_length);
   if (error)
     return error;
-  signal_source *source = source_new(signal, table_v, table_length);
+  hwsim_signal config = *signal;
+  if (table_length && !(config.rate_hz > 0))
+    config.rate_hz = device->config.sample_rate_hz;
+  signal_source *source = source_new(&config, table_v, table_length);
   if (!source)
     return error_no_memory(device->config.name, operation->name);
   error = timeline_lock(device, operation);

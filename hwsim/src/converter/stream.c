@@ -18,7 +18,7 @@ struct hwsim_stream {
   channel_view *views;
   signal_plan *plans;
   uint32_t channel_count;
-  uint64_t rate_uhz; /* micro-hertz: exact arithmetic on times of any length */
+  uint64_t rate_nhz; /* nano-hertz: exact arithmetic on times of any length */
   uint64_t buffer, first_index;
   hwsim_overrun overrun;
   int64_t start_ns;
@@ -35,7 +35,7 @@ struct hwsim_stream {
 
 /* Samples since the start at a time, end or not. */
 static uint64_t produced(const hwsim_stream *stream, int64_t at_ns) {
-  return at_ns > stream->start_ns ? rate_count(stream->rate_uhz, at_ns - stream->start_ns) : 0;
+  return at_ns > stream->start_ns ? rate_count(stream->rate_nhz, at_ns - stream->start_ns) : 0;
 }
 
 static uint64_t available(const hwsim_stream *stream, int64_t at_ns) {
@@ -46,7 +46,7 @@ static uint64_t available(const hwsim_stream *stream, int64_t at_ns) {
 
 /* When `count` samples have been produced. */
 static int64_t time_of(const hwsim_stream *stream, uint64_t count) {
-  return add_saturated(stream->start_ns, rate_time(stream->rate_uhz, count));
+  return add_saturated(stream->start_ns, rate_time(stream->rate_nhz, count));
 }
 
 /* A reader that lags by more than the buffer has lost the oldest samples; and whoever has not read
@@ -116,7 +116,7 @@ static hwsim_stream *allocate(const hwsim_stream_config *config) {
   if (!stream)
     return NULL;
   stream->channel_count = config->channel_count;
-  stream->rate_uhz = rate_from_hz(config->rate_hz);
+  stream->rate_nhz = (uint64_t)rate_from_hz(config->rate_hz);
   stream->buffer = config->buffer;
   stream->first_index = config->first_index;
   stream->overrun = config->overrun;

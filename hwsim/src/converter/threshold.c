@@ -43,17 +43,17 @@ static comparator *comparator_of(const hwsim_device *device, uint32_t channel) {
   return &device->comparators->all[channel];
 }
 
-static uint64_t rate_uhz(const hwsim_device *device) {
-  return rate_from_hz(device->config.sample_rate_hz);
+static uint64_t rate_nhz(const hwsim_device *device) {
+  return (uint64_t)rate_from_hz(device->config.sample_rate_hz);
 }
 
 /* When sample n of a comparator is there; a stream started with it would have it then. */
 static int64_t sample_time(const hwsim_device *device, const comparator *self, uint64_t n) {
-  return add_saturated(self->base_ns, rate_time(rate_uhz(device), n + 1));
+  return add_saturated(self->base_ns, rate_time(rate_nhz(device), n + 1));
 }
 
 static uint64_t samples_by(const hwsim_device *device, const comparator *self, int64_t at_ns) {
-  return rate_count(rate_uhz(device), at_ns - self->base_ns);
+  return rate_count(rate_nhz(device), at_ns - self->base_ns);
 }
 
 /* The next sample that is worth a look. */

@@ -67,7 +67,8 @@ def add_parser(commands: Any) -> None:
         "--signal",
         type=command.path,
         metavar="FILE",
-        help="recorded data that the devices replay: WAV, CSV or NPY, in volts (default: a sine)",
+        help="recorded data that the devices replay, a sample a read: WAV, CSV or NPY, in volts "
+        "(default: a sine)",
     )
 
 

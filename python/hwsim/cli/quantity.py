@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 
+from hwsim import arguments
+
 
 def quantity(value: float, unit: str) -> str:
     """Writes a value with a metric prefix, such as ``20 ms``."""
@@ -15,20 +17,17 @@ def quantity(value: float, unit: str) -> str:
 
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-_HERTZ = {"mHz": 1e-3, "Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 _VOLTS = {"uV": 1e-6, "µV": 1e-6, "mV": 1e-3, "V": 1.0}
 
 
 def _quantity(text: str, units: dict[str, float], example: str) -> float:
-    found = re.fullmatch(r"\s*([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(\S*)\s*", text)
-    if found and not found[2]:
-        return float(found[1])
-    if not found or found[2] not in units:
+    value = arguments.quantity(text, {"": 1.0, **units})
+    if value is None:
         raise argparse.ArgumentTypeError(
             f"must be a number with one of the units {', '.join(units)}, such as {example}, "
             f"got {text!r}"
         )
-    return float(found[1]) * units[found[2]]
+    return value
 
 
 def seconds(text: str) -> float:
@@ -38,7 +37,7 @@ def seconds(text: str) -> float:
 
 def hertz(text: str) -> float:
     """Reads a rate such as ``10kHz``; without a unit in hertz. For ``type=`` of an argument."""
-    return _quantity(text, _HERTZ, "10kHz")
+    return _quantity(text, arguments.HERTZ, "10kHz")
 
 
 def volts(text: str) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from hwsim import _kinds
 
@@ -26,6 +27,7 @@ class Signal:
         offset_error: In volts.
         inl: The largest deviation from the straight line, in codes (LSB).
         range: Full scale of the converter, in volts, both ways.
+        rate: Of a table's samples, in hertz; None: it has none.
     """
 
     waveform: Waveform
@@ -38,3 +40,11 @@ class Signal:
     offset_error: float
     inl: float
     range: float
+    rate: float | None = None
+
+
+def as_signal(native: Sequence[float]) -> Signal:
+    """Returns what the native module gives as a tuple."""
+    waveform, *values = native
+    signal = Signal(WAVEFORMS[int(waveform)], *values)
+    return signal if signal.rate else replace(signal, rate=None)

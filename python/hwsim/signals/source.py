@@ -42,7 +42,7 @@ def read(source: Source, **reading: Unpack[Reading]) -> Table:
 
     **Thread safety:** may be called from any thread; holds the GIL.
     """
-    return _table(source, "all", reading)
+    return table_of(source, "all", reading)
 
 
 def load(
@@ -63,10 +63,11 @@ def load(
         ValueError: Same as in :func:`read`; there is no such column, or it is the time.
         TypeError: There is no such argument.
     """
-    return _table(source, column, reading).samples[:, 0]
+    return table_of(source, column, reading).samples[:, 0]
 
 
-def _table(source: Any, wanted: _Which, reading: Reading) -> Table:
+def table_of(source: Any, wanted: _Which, reading: Reading) -> Table:
+    """Returns the signals of a source that are wanted, with their rate; see :func:`load`."""
     if unknown := {*reading} - {*get_type_hints(Reading)}:
         names = ", ".join(get_type_hints(Reading))
         raise TypeError(f"there is no argument {min(unknown)}, only column, {names}")
