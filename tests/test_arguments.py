@@ -126,6 +126,9 @@ OTHERS: dict[str, tuple[str, Method, list[Any]]] = {
         for name in WITH_OPTIONS
     },
     "Device.uri": ("uri", lambda d, x: hwsim.open(x), [None, 1, b"hwsim://a", ["hwsim://a"]]),
+    "write_block.values": ("values", lambda d, x: d.write_block(0x40, x), [b"12", "12", {1: 2}, 7]),
+    "program_firmware.image": ("image", lambda d, x: d.program_firmware(x), [[1, 2], None, "x"]),
+    "check_image.image": ("image", lambda _, x: hwsim.firmware.check_image(x), [[1, 2], None]),
     "inject.kind": ("kind", lambda d, x: d.inject(x), [None, 1, b"crc"]),
     "policy.name": ("policy", lambda d, x: hwsim.gil.policy(x), [None, 1, b"hold"]),
 }
@@ -149,6 +152,21 @@ def check(method: Method, device: hwsim.Device, argument: str, value: Any, *type
             shown += [str(round(value * 1e9))]
     assert any(text in message for text in shown), (message, shown)
     assert device.transactions == before
+
+
+@pytest.mark.parametrize(
+    ("argument", "method"),
+    [
+        ("rate", lambda d, x: d.stream(x)),
+        ("amplitude", lambda d, x: d.set_signal(0, amplitude=x)),
+        ("level", lambda d, x: d.set_threshold(0, x)),
+    ],
+)
+def test_number_that_no_float_holds_is_refused_by_name(
+    argument: str, method: Method, device: hwsim.Device
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument} must be a number .*, got 1000"):
+        method(device, 10**400)
 
 
 @pytest.mark.parametrize(
@@ -707,7 +725,7 @@ def test_null_character_is_refused(text: str) -> None:
 
 
 def test_text_that_is_no_unicode_is_refused() -> None:
-    with pytest.raises(ValueError, match="surrogate"):
+    with pytest.raises(ValueError, match=r"uri must be text that has a UTF-8 form, got .hwsim:"):
         hwsim.open("hwsim://\ud800")
 
 

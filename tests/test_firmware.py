@@ -143,7 +143,7 @@ def test_bad_image_is_refused_before_anything_is_erased(
 def test_what_is_no_image_is_a_type_error(open_device: OpenDevice) -> None:
     device = open_device()
     for wrong in ("text", 5, [1, 2]):
-        with pytest.raises(TypeError, match="image must be a buffer"):
+        with pytest.raises(TypeError, match="image must be bytes, or have a buffer"):
             device.program_firmware(wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="progress must be callable or None"):
         device.program_firmware(IMAGE, progress=1)  # type: ignore[arg-type]

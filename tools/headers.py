@@ -61,6 +61,19 @@ def numbered(macro: str) -> list[str]:
     return [row[2] for row in sorted(entries, key=lambda row: int(row[1]))]
 
 
+def constant(name: str) -> int | bytes:
+    """Returns what a macro stands for: an integer, a shifted one, or a string."""
+    found = re.search(rf"#define {name} (.*)", text(INCLUDE / "hwsim.h"))
+    if found is None:
+        raise LookupError(f"hwsim.h does not define {name}")
+    if quoted := re.fullmatch(r'"(\w+)"\s*', found[1]):
+        return quoted[1].encode()
+    number, shift = re.fullmatch(  # type: ignore[union-attr]
+        r"\(?(?:UINT64_C\()?(\d+)\)?(?: << (\d+)\))?\s*", found[1]
+    ).groups()
+    return int(number) << int(shift or 0)
+
+
 def enumerators(enum: str) -> list[str]:
     """Returns the names of an enumeration by rising value, without their common prefix."""
     body = re.search(rf"typedef enum hwsim_{enum} {{(.*?)}}", declarations(), re.S)

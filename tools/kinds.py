@@ -1,11 +1,11 @@
-"""python/hwsim/_kinds.py: the closed sets of the C interface, as literals and tuples."""
+"""python/hwsim/_kinds.py: the closed sets of the C interface, and its limits."""
 
 from __future__ import annotations
 
 from tools import headers
 from tools.layout import brackets
 
-HEAD = '''"""The closed sets of the C interface: names, in the order of their numbers.
+HEAD = '''"""The closed sets of the C interface: names by their numbers; and its limits.
 
 Generated from hwsim.h by ``make generated``; not to be edited.
 """
@@ -26,6 +26,14 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "Format": ("FORMATS", [n.lower() for n in headers.enumerators("format")]),
     "Waits": ("WAITS", [n.replace("_", " ") for n in headers.enumerators("waits")]),
 }
+CONSTANTS = (
+    "CODES",
+    "STREAM_LARGEST_BUFFER",
+    "STREAM_LARGEST_INDEX",
+    "FIRMWARE_MAGIC",
+    "FIRMWARE_LARGEST",
+    "EVENTS_LARGEST_QUEUE",
+)
 
 
 def render() -> str:
@@ -35,4 +43,9 @@ def render() -> str:
         quoted = [f'"{name}"' for name in names]
         parts.append("\n" + brackets(f"{literal} = Literal[", quoted, "]"))
         parts.append(f"{constant}: tuple[{literal}, ...] = get_args({literal})\n")
+    parts.append("\n")
+    for name in CONSTANTS:
+        value = headers.constant(f"HWSIM_{name}")
+        shown = f'b"{value.decode()}"' if isinstance(value, bytes) else str(value)
+        parts.append(f"{name} = {shown}\n")
     return "".join(parts)

@@ -85,7 +85,9 @@ template <class T> static bool convert(PyObject *object, const char *name, T *va
 [[maybe_unused]] static bool convert(PyObject *object, const char *name, double *value_out) {
   *value_out = PyFloat_AsDouble(object);
   if (*value_out == -1.0 && PyErr_Occurred())
-    return fail(PyExc_TypeError, name, "a number", object);
+    return PyErr_ExceptionMatches(PyExc_OverflowError)
+               ? fail(PyExc_ValueError, name, "a number that fits into a double", object)
+               : fail(PyExc_TypeError, name, "a number", object);
   return true;
 }
 

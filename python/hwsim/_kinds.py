@@ -1,4 +1,4 @@
-"""The closed sets of the C interface: names, in the order of their numbers.
+"""The closed sets of the C interface: names by their numbers; and its limits.
 
 Generated from hwsim.h by ``make generated``; not to be edited.
 """
@@ -60,3 +60,10 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 Waits = Literal["never", "when blocking", "computes", "copies", "in slices"]
 WAITS: tuple[Waits, ...] = get_args(Waits)
+
+CODES = 65536
+STREAM_LARGEST_BUFFER = 1099511627776
+STREAM_LARGEST_INDEX = 4611686018427387904
+FIRMWARE_MAGIC = b"HWSIMFW1"
+FIRMWARE_LARGEST = 262144
+EVENTS_LARGEST_QUEUE = 1048576

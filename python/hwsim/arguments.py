@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
+from typing import Any
 
 UINT32_MAX = 2**32 - 1  # what fits into the native module; what makes sense is for it to say
 UINT64_MAX = 2**64 - 1
@@ -27,6 +28,16 @@ def integer(name: str, value: object, lowest: int, highest: int) -> int:
     if not lowest <= number <= highest:
         raise ValueError(f"{name} must be from {lowest} to {highest}, got {number}")
     return number
+
+
+def check_buffer(name: str, value: Any) -> None:
+    """Raises TypeError unless the value has bytes of its own."""
+    try:
+        memoryview(value)
+    except TypeError:
+        raise TypeError(
+            f"{name} must be bytes, or have a buffer as an array has, got {value!r:.200}"
+        ) from None
 
 
 def quantity(text: str, units: dict[str, float]) -> float | None:

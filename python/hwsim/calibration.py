@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import markup
+from hwsim import _kinds, markup
 
-CODES = 65536  # of a converter, as HWSIM_CODES in hwsim.h: half of them for each polarity
+CODES = _kinds.CODES  # of a converter: half of them for each polarity
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _kinds, _native, markup, opened, signals
-from hwsim.arguments import UINT64_MAX, integer
+from hwsim.arguments import UINT64_MAX, check_buffer, integer
 from hwsim.arguments import rate as as_rate
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
@@ -72,6 +72,8 @@ class Device(Scoped, _native.Device):
                 super().__init__(uri)
             except DeviceInUse as error:
                 raise opened.in_use(error, uri) from None
+            except UnicodeEncodeError:  # with half of a surrogate pair
+                raise ValueError(f"uri must be text that has a UTF-8 form, got {uri!r}") from None
             self.uri = uri
             self._opener = opened.caller()
             opened.add(self)
@@ -645,6 +647,7 @@ class Device(Scoped, _native.Device):
                 been erased); or a page still differs after all retries.
             DeviceBusy: The device is being programmed already.
         """
+        check_buffer("image", image)
         self._program_firmware(image, (verify, retries, exclusive), timeout, cancel, progress)
         log.debug("%s: runs firmware 0x%08X", self.name, self.firmware_version)
 

@@ -6,14 +6,14 @@ import struct
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
-from hwsim import _native
-from hwsim.arguments import UINT32_MAX, integer
+from hwsim import _kinds, _native
+from hwsim.arguments import UINT32_MAX, check_buffer, integer
 from hwsim.payload import IMAGE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-LARGEST = 2**18  # bytes of payload, as HWSIM_FIRMWARE_LARGEST in hwsim.h
+LARGEST = _kinds.FIRMWARE_LARGEST  # bytes of payload
 
 
 def build_image(version: int, payload: bytes | bytearray | memoryview | npt.NDArray[Any]) -> bytes:
@@ -51,5 +51,7 @@ def check_image(image: bytes | bytearray | memoryview) -> int:
 
     Raises:
         FirmwareError: What is wrong with it.
+        TypeError: It has no bytes.
     """
+    check_buffer("image", image)
     return _native.check_firmware(image)

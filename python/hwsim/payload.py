@@ -8,10 +8,11 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from hwsim import _kinds
 from hwsim.arguments import integer
 
 LARGEST = 2**26  # bytes of a file that are read; text takes several for each of the payload's
-IMAGE = b"HWSIMFW1"
+IMAGE = _kinds.FIRMWARE_MAGIC
 _SPAN = 2**22  # bytes between the lowest and the highest address; no image can have more
 
 _UNPACK = "unpack it first"

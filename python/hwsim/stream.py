@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, SupportsFloat, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsim import _kinds, _native, markup
-from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
+from hwsim._kinds import STREAM_LARGEST_BUFFER, STREAM_LARGEST_INDEX
+from hwsim.arguments import UINT32_MAX, choice, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import HwsimError
 from hwsim.lifetime import Scoped
@@ -148,13 +148,12 @@ class Stream(Scoped, _native.Stream):
         choice("overrun", overrun, get_args(OverrunPolicy))
         choice("dtype", dtype, get_args(SampleType))
         numbers = as_channels(channels)
-        self.block = integer("block", block, 1, 2**40)
+        self.block = integer("block", block, 1, STREAM_LARGEST_BUFFER)
         if buffer is None:
-            buffer = 16 * self.block  # a rate that is no good is refused by the library
-            if isinstance(rate_hz, SupportsFloat) and 0 < float(rate_hz) <= 1e9:
-                buffer = max(buffer, int(rate_hz))
+            buffer = min(max(16 * self.block, _a_second(rate_hz)), STREAM_LARGEST_BUFFER)
         if total is not None:
-            total = integer("total", total, 1, UINT64_MAX)  # 0 would be no end
+            total = integer("total", total, 1, STREAM_LARGEST_INDEX)  # 0 would be no end
+        first_index = integer("first_index", first_index, 0, STREAM_LARGEST_INDEX)
         super().__init__(
             device,
             (rate_hz, buffer, total or 0, first_index, get_args(OverrunPolicy).index(overrun)),
@@ -164,7 +163,7 @@ class Stream(Scoped, _native.Stream):
         self.rate_hz = float(rate_hz)
         self.channels = tuple(numbers.tolist())
         self.dtype = np.dtype(dtype)
-        self.first_index = operator.index(first_index)
+        self.first_index = first_index
         scales = [self._volts_per_code(i) for i in range(len(numbers))]
         self.volts_per_code = np.array(scales, dtype=np.float64)
 
@@ -228,7 +227,7 @@ class Stream(Scoped, _native.Stream):
                 continues after the gap. (Not with ``overrun="skip"``: the block has the number.)
         """
         if out is None:
-            n = self.block if n is None else integer("n", n, 1, 2**40)
+            n = self.block if n is None else integer("n", n, 1, STREAM_LARGEST_BUFFER)
             out = np.empty((n, len(self.channels)), dtype=self.dtype)
         else:
             if not isinstance(out, np.ndarray):
@@ -277,6 +276,14 @@ class Stream(Scoped, _native.Stream):
         data = out[: span.samples]
         time_s = self.start_s + (span.first_index - self.first_index + 1) / self.rate_hz
         return Block(data, span.first_index, span.lost, self.rate_hz, self.volts_per_code, time_s)
+
+
+def _a_second(rate_hz: float) -> int:
+    """Returns how many samples come in a second; 0 for a rate that the library will refuse."""
+    try:
+        return int(float(rate_hz))
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def as_channels(channels: Iterable[int]) -> npt.NDArray[np.uint32]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, Self
 
 from hwsim import _native
+from hwsim._kinds import EVENTS_LARGEST_QUEUE
 from hwsim.arguments import choice, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceClosed
@@ -134,7 +135,7 @@ class Subscription(Scoped, _native.Subscription):
             StateError: The events go to a callback.
         """
         timeout = self._timeout if timeout is None else timeout
-        return self._next(integer("count", count, 1, 2**20), timeout, cancel)
+        return self._next(integer("count", count, 1, EVENTS_LARGEST_QUEUE), timeout, cancel)
 
     def __iter__(self) -> Self:
         return self

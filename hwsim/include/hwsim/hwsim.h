@@ -505,6 +505,9 @@ typedef enum hwsim_format {
   HWSIM_FORMAT_FLOAT64 = 2  /* volts */
 } hwsim_format;
 
+#define HWSIM_STREAM_LARGEST_BUFFER (UINT64_C(1) << 40) /* samples of each channel */
+#define HWSIM_STREAM_LARGEST_INDEX (UINT64_C(1) << 62)
+
 typedef struct hwsim_stream_config {
   double rate_hz;           /* samples a second and channel, 1 mHz to 1 GHz */
   const uint32_t *channels; /* each at most once */
@@ -609,9 +612,10 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_calibrate(hwsim_device *device, uint32
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_calibration_clear(hwsim_device *device, uint32_t channel);
 
 /* Firmware images: a header of 32 bytes, little-endian, and the payload:
- *   0 "HWSIMFW1"   8 version   12 size of the payload   16 CRC-32 (IEEE 802.3) of the payload
- *   20 CRC-32 of bytes 0 to 19   24 zeros
- * The device has two banks. It runs the newest one that is whole, and programs the other. */
+ *   0 HWSIM_FIRMWARE_MAGIC   8 version   12 size of the payload   16 CRC-32 (IEEE 802.3) of the
+ * payload 20 CRC-32 of bytes 0 to 19   24 zeros The device has two banks. It runs the newest one
+ * that is whole, and programs the other. */
+#define HWSIM_FIRMWARE_MAGIC "HWSIMFW1"
 #define HWSIM_FIRMWARE_HEADER 32
 #define HWSIM_FIRMWARE_PAGE 1024         /* bytes */
 #define HWSIM_FIRMWARE_LARGEST (1 << 18) /* bytes of payload */
@@ -731,9 +735,9 @@ typedef struct hwsim_handler {
   void *user;
 } hwsim_handler;
 
+#define HWSIM_EVENTS_LARGEST_QUEUE (1 << 20)
 /* One operation causes fewer events. A queue that lets others wait has so much room beyond its
- * size.
- */
+ * size. */
 #define HWSIM_EVENTS_AT_ONCE 32
 
 typedef struct hwsim_subscription_config {

@@ -1,8 +1,10 @@
-/* Which name somebody may have meant. */
+/* Text for messages. */
 #include "base/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -52,4 +54,12 @@ const char *nearest(const char *text, const void *strings, size_t count, size_t 
     }
   }
   return best;
+}
+
+const char *number_text(double number, char text_out[32]) {
+  int digits = 6;
+  do
+    snprintf(text_out, 32, "%.*g", digits, number);
+  while ((strtod(text_out, NULL) < number || strtod(text_out, NULL) > number) && digits++ < 17);
+  return text_out;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "timeline/call.h"
 #include "timeline/timeline.h"
 
@@ -197,8 +198,8 @@ static hwsim_error check_signal(const hwsim_device *device, const hwsim_operatio
   for (size_t i = 0; i < ARRAY_LENGTH(limits); i++)
     if (!(limits[i].value >= limits[i].lowest && limits[i].value <= limits[i].highest))
       return error_set(HWSIM_EINVALID, device->config.name, operation->name,
-                       "%s must be from %g to %g, got %g", limits[i].name, limits[i].lowest,
-                       limits[i].highest, limits[i].value);
+                       "%s must be from %s to %s, got %s", limits[i].name, NUMBER(limits[i].lowest),
+                       NUMBER(limits[i].highest), NUMBER(limits[i].value));
   return HWSIM_OK;
 }
 
@@ -214,13 +215,13 @@ static hwsim_error check_table(const hwsim_device *device, const char *operation
     return error_set(HWSIM_EINVALID, name, operation, "a %s needs the waveform table or table_once",
                      length ? "table" : "rate");
   if (rate_given && !(signal->rate_hz >= 1e-6 && signal->rate_hz <= 1e11))
-    return error_set(HWSIM_EINVALID, name, operation, "rate must be from 1e-06 to 1e+11 Hz, got %g",
-                     signal->rate_hz);
+    return error_set(HWSIM_EINVALID, name, operation, "rate must be from 1e-06 to 1e+11 Hz, got %s",
+                     NUMBER(signal->rate_hz));
   for (size_t i = 0; i < length; i++)
     if (!(fabs(table_v[i]) <= 1e6))
       return error_set(HWSIM_EINVALID, name, operation,
-                       "table must hold numbers from -1e6 to 1e6, got %g at index %zu", table_v[i],
-                       i);
+                       "table must hold numbers from -1e6 to 1e6, got %s at index %zu",
+                       NUMBER(table_v[i]), i);
   return HWSIM_OK;
 }
 

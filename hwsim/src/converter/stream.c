@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/rate.h"
+#include "base/text.h"
 #include "converter/signal.h"
 #include "events/occurrence.h"
 #include "timeline/bus.h"
@@ -75,8 +76,8 @@ static hwsim_error check_config(const hwsim_device *device, const hwsim_stream_c
   const hwsim_operation *row = OPERATION(device, stream);
   const char *name = device->config.name, *operation = row->name;
   if (!(config->rate_hz >= 1e-3 && config->rate_hz <= 1e9))
-    return error_set(HWSIM_EINVALID, name, operation, "rate must be from 0.001 to 1e9 Hz, got %g",
-                     config->rate_hz);
+    return error_set(HWSIM_EINVALID, name, operation, "rate must be from 0.001 to 1e9 Hz, got %s",
+                     NUMBER(config->rate_hz));
   if (!config->channel_count || !config->channels)
     return error_set(HWSIM_EINVALID, name, operation, "channels must have at least one channel");
   uint64_t seen = 0;
@@ -89,14 +90,15 @@ static hwsim_error check_config(const hwsim_device *device, const hwsim_stream_c
       return error_set(HWSIM_EINVALID, name, operation, "channels has channel %u twice", channel);
     seen |= UINT64_C(1) << channel;
   }
-  if (!config->buffer || config->buffer > UINT64_C(1) << 40)
+  if (!config->buffer || config->buffer > HWSIM_STREAM_LARGEST_BUFFER)
     return error_set(HWSIM_EINVALID, name, operation,
                      "buffer must be from 1 to 2^40 samples, got %llu",
                      (unsigned long long)config->buffer);
-  if (config->first_index > UINT64_C(1) << 62 || config->total > UINT64_C(1) << 62)
-    return error_set(HWSIM_EINVALID, name, operation,
-                     "first_index and total must be at most 2^62, got %llu and %llu",
-                     (unsigned long long)config->first_index, (unsigned long long)config->total);
+  bool is_late = config->first_index > HWSIM_STREAM_LARGEST_INDEX;
+  if (is_late || config->total > HWSIM_STREAM_LARGEST_INDEX)
+    return error_set(HWSIM_EINVALID, name, operation, "%s must be from 0 to 2^62, got %llu",
+                     is_late ? "first_index" : "total",
+                     (unsigned long long)(is_late ? config->first_index : config->total));
   if (config->overrun != HWSIM_OVERRUN_ERROR && config->overrun != HWSIM_OVERRUN_SKIP)
     return error_set(HWSIM_EINVALID, name, operation, "there is no overrun policy %d",
                      (int)config->overrun);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/rate.h"
+#include "base/text.h"
 #include "converter/reach.h"
 #include "converter/signal.h"
 #include "events/subscription.h"
@@ -237,11 +238,11 @@ hwsim_error hwsim_threshold_set(hwsim_device *device, uint32_t channel, double l
   if (error)
     return error;
   if (!(level_v >= -1e6 && level_v <= 1e6))
-    return error_set(HWSIM_EINVALID, name, operation, "level must be from -1e6 to 1e6 V, got %g",
-                     level_v);
+    return error_set(HWSIM_EINVALID, name, operation, "level must be from -1e6 to 1e6 V, got %s",
+                     NUMBER(level_v));
   if (!(hysteresis_v >= 0 && hysteresis_v <= 1e6))
-    return error_set(HWSIM_EINVALID, name, operation, "hysteresis must be from 0 to 1e6 V, got %g",
-                     hysteresis_v);
+    return error_set(HWSIM_EINVALID, name, operation, "hysteresis must be from 0 to 1e6 V, got %s",
+                     NUMBER(hysteresis_v));
   if (device->config.sample_rate_hz * device->config.clock_scale > 1e6)
     return error_set(HWSIM_ESTATE, name, operation,
                      "a comparator looks at up to 1e6 samples a second, and this device has %g; "

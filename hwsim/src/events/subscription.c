@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST_QUEUE = 1 << 20, BATCH = 256 };
+enum { BATCH = 256 };
 
 struct subscribers {
   list open; /* subscriptions */
@@ -274,9 +274,9 @@ static hwsim_error check_config(const hwsim_device *device,
   if (!config->kinds || (config->kinds & ~all))
     return error_set(HWSIM_EINVALID, name, operation,
                      "kinds must be bits of 0x%X, at least one, got 0x%X", all, config->kinds);
-  if (!config->queue || config->queue > LARGEST_QUEUE)
+  if (!config->queue || config->queue > HWSIM_EVENTS_LARGEST_QUEUE)
     return error_set(HWSIM_EINVALID, name, operation, "queue must be from 1 to %d events, got %u",
-                     LARGEST_QUEUE, config->queue);
+                     HWSIM_EVENTS_LARGEST_QUEUE, config->queue);
   if (config->overflow != HWSIM_OVERFLOW_DROP && config->overflow != HWSIM_OVERFLOW_WAIT)
     return error_set(HWSIM_EINVALID, name, operation, "there is no overflow policy %d",
                      (int)config->overflow);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/handle.h"
+#include "base/text.h"
 #include "timeline/operation.h"
 
 struct ticks {
@@ -112,7 +113,8 @@ hwsim_error hwsim_timer_set(hwsim_device *device, int64_t period_ns) {
   const hwsim_operation *operation = OPERATION(device, timer);
   if (period_ns && (period_ns < SHORTEST_TIMER_NS || period_ns > HOUR_NS))
     return error_set(HWSIM_EINVALID, device->config.name, operation->name,
-                     "timer must be 0 or from 1e-06 to 3600 s, got %g s", (double)period_ns / 1e9);
+                     "timer must be 0 or from 1e-06 to 3600 s, got %s s",
+                     NUMBER((double)period_ns / 1e9));
   hwsim_error error = timeline_lock(device, operation);
   if (error)
     return error;

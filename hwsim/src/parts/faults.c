@@ -92,11 +92,11 @@ hwsim_error fault_check(const hwsim_model *model, const char *device, const char
     return error_set(HWSIM_EINVALID, device, operation, "there is no fault of kind %d",
                      (int)fault->kind);
   if (!(fault->probability >= 0 && fault->probability <= 1))
-    return error_set(HWSIM_EINVALID, device, operation, "probability must be from 0 to 1, got %g",
-                     fault->probability);
+    return error_set(HWSIM_EINVALID, device, operation, "probability must be from 0 to 1, got %s",
+                     NUMBER(fault->probability));
   if (fault->kind == HWSIM_FAULT_SPIKE && (fault->extra_ns < 0 || fault->extra_ns > HOUR_NS))
-    return error_set(HWSIM_EINVALID, device, operation, "extra must be from 0 to 3600 s, got %g s",
-                     (double)fault->extra_ns / 1e9);
+    return error_set(HWSIM_EINVALID, device, operation, "extra must be from 0 to 3600 s, got %s s",
+                     NUMBER((double)fault->extra_ns / 1e9));
   if (fault->kind != HWSIM_FAULT_STUCK)
     return HWSIM_OK;
   if (fault->value & ~fault->mask)

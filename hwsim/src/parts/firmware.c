@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define PAGE HWSIM_FIRMWARE_PAGE
-#define MAGIC "HWSIMFW1"
 
 struct firmware {
   flash *flash;     /* NULL: never programmed */
@@ -60,9 +59,9 @@ static hwsim_error check_image(const char *device, const uint8_t *image, size_t 
     return error_set(HWSIM_EFIRMWARE, device, OPERATION(device, program_firmware)->name,
                      "the image is truncated: it has %zu bytes, the header alone has %d", size,
                      HWSIM_FIRMWARE_HEADER);
-  if (memcmp(image, MAGIC, 8) != 0)
+  if (memcmp(image, HWSIM_FIRMWARE_MAGIC, 8) != 0)
     return error_set(HWSIM_EFIRMWARE, device, OPERATION(device, program_firmware)->name,
-                     "this is no firmware image: it does not begin with " MAGIC);
+                     "this is no firmware image: it does not begin with " HWSIM_FIRMWARE_MAGIC);
   uint32_t header_crc = hwsim_crc32(image, 20), payload = read_uint32(image + 12);
   if (header_crc != read_uint32(image + 20))
     return bad_image(device, "the header is damaged: its CRC-32 is 0x%08X, it should be 0x%08X",
