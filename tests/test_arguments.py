@@ -126,7 +126,11 @@ OTHERS: dict[str, tuple[str, Method, list[Any]]] = {
         for name in WITH_OPTIONS
     },
     "Device.uri": ("uri", lambda d, x: hwsim.open(x), [None, 1, b"hwsim://a", ["hwsim://a"]]),
-    "write_block.values": ("values", lambda d, x: d.write_block(0x40, x), [b"12", "12", {1: 2}, 7]),
+    "write_block.values": (
+        "values",
+        lambda d, x: d.write_block(0x40, x),
+        [b"12", "12", bytearray(2)],
+    ),
     "program_firmware.image": ("image", lambda d, x: d.program_firmware(x), [[1, 2], None, "x"]),
     "check_image.image": ("image", lambda _, x: hwsim.firmware.check_image(x), [[1, 2], None]),
     "inject.kind": ("kind", lambda d, x: d.inject(x), [None, 1, b"crc"]),

@@ -231,6 +231,20 @@ def test_calibrate_plots(run: Callable[..., str], uri: str, tmp_path: Path) -> N
     assert path.stat().st_size > 20_000
 
 
+def test_plot_is_overwritten_only_when_told(
+    run: Callable[..., str], fail: Callable[..., str], uri: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "inl.png"
+    path.write_text("mine")
+    command = ("calibrate", uri, "--samples", SMALLEST, "--plot", str(path))
+    output = fail(*command).replace("\n", " ")
+    assert "there is one already" in output and "--overwrite" in output and "ENOB" not in output
+    assert path.read_text() == "mine"
+    run(*command, "--overwrite")
+    assert path.read_bytes().startswith(b"\x89PNG\r\n")
+
+
 def test_plot_that_cannot_be_written_fails_before_the_measurement(
     fail: Callable[..., str], uri: str, tmp_path: Path
 ) -> None:

@@ -262,6 +262,24 @@ def test_times_of_few_digits_take_the_rate_above_them(csv: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "step", "rate_hz"),
+    [
+        (1700000000, 2, 0.5),
+        (1700000000123, 20, 50),
+        (1700000000123456, 500, 2000),
+        (1700000000123456000, 1000000, 1000),
+        (0, 20, 0.05),
+    ],
+)
+@pytest.mark.parametrize("heading", ["timestamp", "Time", "time"])
+def test_unix_times_without_a_unit_are_in_the_one_that_fits(
+    heading: str, first: int, step: int, rate_hz: float, csv: Any
+) -> None:
+    rows = "".join(f"{first + n * step},{n}\n" for n in range(50))
+    assert read(csv(f"{heading},volts\n{rows}")).rate_hz == pytest.approx(rate_hz)
+
+
+@pytest.mark.parametrize(
     ("reading", "message"),
     [
         ({"delimiter": "ab"}, "delimiter must be one character"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 from typing import Any
@@ -10,15 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 
-def new_figure(path: str | os.PathLike[str], width: float, height: float) -> Any:
+def new_figure(
+    path: str | os.PathLike[str], width: float, height: float, *, overwrite: bool
+) -> Any:
     """Returns an empty figure, in inches, that has been saved once.
 
     If the file cannot be written, then now, and not after the measurement.
 
     Raises:
         ValueError: matplotlib is not installed, or the suffix is none it knows.
-        OSError: The file cannot be written.
+        OSError: The file cannot be written; FileExistsError: it is there already.
     """
+    if not overwrite and os.path.lexists(path):
+        raise FileExistsError(
+            errno.EEXIST, "there is one already; draw to another file, or --overwrite it", str(path)
+        )
     try:
         module = importlib.import_module("matplotlib.figure")
     except ImportError:

@@ -109,11 +109,11 @@ class RegistersOf:
 
 def as_uint32(values: npt.ArrayLike) -> npt.NDArray[np.uint32]:
     """Checks and converts the values of a block of registers."""
-    array: npt.NDArray[Any] = np.asarray(values)
-    if array.ndim == 0:
+    if isinstance(values, (str, bytes, bytearray)):
         raise TypeError(
             f"values must be a sequence of integers from 0 to {UINT32_MAX}, got {values!r:.200}"
         )
+    array: npt.NDArray[Any] = np.asarray(values)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"values must be one-dimensional and not empty, got shape {array.shape}")
     if array.dtype.kind not in "iu" and not (array.dtype == object and _all_integers(array)):

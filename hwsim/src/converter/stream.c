@@ -245,9 +245,9 @@ static void generate(const hwsim_stream *stream, hwsim_format format, uint64_t i
 /* About what one value costs; the hooks decide by it whether to let others run meanwhile. */
 #define VALUE_NS 1
 
-/* False: interrupted by the caller's hooks. */
+/* False: interrupted by the caller's hooks, or cancelled. The token may be NULL. */
 static bool generate_all(const hwsim_stream *stream, hwsim_format format, const hwsim_block *block,
-                         char *data_out) {
+                         const hwsim_cancel *cancel, char *data_out) {
   size_t channels = stream->channel_count, step = UNINTERRUPTED / channels + 1;
   bool interrupted = false;
   const hwsim_hooks *entered = hooks_enter((int64_t)(block->count * channels * VALUE_NS));
@@ -257,6 +257,7 @@ static bool generate_all(const hwsim_stream *stream, hwsim_format format, const 
     generate(stream, format, stream->first_index + block->first_index + done, part,
              data_out + done * channels * size_of(format));
     interrupted = poll_at_ns != FOREVER && hooks_interrupted(&poll_at_ns);
+    interrupted |= cancel && done + part < block->count && hwsim_cancel_is_set(cancel);
   }
   hooks_leave(entered);
   return !interrupted;
@@ -325,8 +326,8 @@ static void look(read_op *self) {
   timeline_unlock(device);
 }
 
-/* The caller was interrupted while its samples were generated: gives them back if no one has read
- * on meanwhile, and otherwise counts them as lost. */
+/* The caller was interrupted or cancelled while its samples were generated: gives them back if no
+ * one has read on meanwhile, and otherwise counts them as lost. */
 static hwsim_error give_back(read_op *self) {
   hwsim_stream *stream = self->stream;
   const char *name = stream->device->config.name;
@@ -395,7 +396,9 @@ hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t 
                 "read more often, or use a larger buffer",
                 (unsigned long long)self.block.lost);
   }
-  if (self.block.count && !generate_all(stream, format, &self.block, data_out)) {
+  const hwsim_cancel *cancel =
+      error ? NULL : options.cancel; /* a failed read shows what is there */
+  if (self.block.count && !generate_all(stream, format, &self.block, cancel, data_out)) {
     if (!error)
       error = give_back(&self);
     self.block.count = 0;

@@ -62,10 +62,14 @@ def add_parser(commands: Any) -> None:
         metavar="PNG",
         help="draw INL and DNL to a file (needs matplotlib)",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a plot that is there already"
+    )
 
 
 def _run(console: Console, arguments: argparse.Namespace) -> None:
-    figure = None if arguments.plot is None else new_figure(arguments.plot, 10, 6)
+    plot, overwrite = arguments.plot, arguments.overwrite
+    figure = None if plot is None else new_figure(plot, 10, 6, overwrite=overwrite)
     channel = arguments.channel
     with Device(arguments.uri) as device:
         signal = device.signal(channel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from hwsim._kinds import STREAM_LARGEST_INDEX
 from hwsim.calibration import CODES
 from hwsim.cancel import CancelToken
 from hwsim.device import Device
 from hwsim.errors import DeviceDisconnected, DeviceTimeout
 from hwsim.figure import Envelope, new_figure
-from hwsim.record.files import IN_THE_WAY, Files, IfExists
+from hwsim.record.files import Files, IfExists
 from hwsim.sidecar import Sidecar
 from hwsim.stream import Block, SampleType, Stream
 
@@ -135,9 +135,9 @@ def record(
     rate_hz = device.rate if rate_hz is None else rate_hz
     total = samples_in(seconds, rate_hz)
     before = files.existing()
-    if plot is not None and if_exists != "overwrite" and os.path.lexists(plot):
-        raise FileExistsError(errno.EEXIST, IN_THE_WAY, os.fspath(plot))
-    figure = None if plot is None else new_figure(plot, 10, 1 + 2 * len(channels))
+    height = 1 + 2 * len(channels)
+    overwrite = if_exists == "overwrite"
+    figure = None if plot is None else new_figure(plot, 10, height, overwrite=overwrite)
     recording = Recording(paths=files.paths)
     with ExitStack() as stack:
         stream = stack.enter_context(
@@ -261,8 +261,8 @@ def samples_in(seconds: float, rate_hz: float) -> int | None:
         raise ValueError(f"seconds must be more than 0, got {seconds:g}")
     if not math.isfinite(rate_hz):
         raise ValueError(f"rate must be a number of hertz, got {rate_hz:g}")
-    # More than the library takes is for it to refuse: by then it has looked at the rate.
-    most = 2**64 - 1
+    # As many as an index can count: at any rate they take more than a century.
+    most = STREAM_LARGEST_INDEX
     return None if seconds == math.inf else max(1, min(round(seconds * rate_hz), most))
 
 

@@ -39,6 +39,9 @@ _COUNTERS |= {"point", "points", "i", "row", "sample number", "record"}
 _ABSCISSAS = {"x", "t", "x-axis"}  # right of these are signals, whatever their names
 _UNEVEN = 0.01  # of a step; more is no rounding
 _ROUNDED = 0.1  # of a step: more could be uneven as well
+# Seconds of computers' clocks, from 2001 to 2103; often given in finer units, of which no other
+# time has as many.
+_UNIX_TIMES = (1e9, 4.2e9)
 _MOST = 2**28  # samples that are made of others
 
 
@@ -107,11 +110,22 @@ class _Body:
     def step_s(self, column: Column) -> float | None:
         """Returns what a step of one in a column of times is, in seconds; None: it counts."""
         heading, name, unit = self.heading(column.number)
-        if (not heading and not unit) or TIME_OF_DAY.fullmatch(self.cell(0, column.number)):
+        if TIME_OF_DAY.fullmatch(self.cell(0, column.number)):
             return 1.0
+        if not heading and not unit:
+            return self._since_epoch_s(column)
         unknown = unit or units.bare(heading) != heading.strip().lower()
         counts = name.lower() in _COUNTERS and name.lower() not in _TIMES
-        return units.seconds(unit) or (None if counts or unknown else 1.0)
+        return units.seconds(unit) or (None if counts or unknown else self._since_epoch_s(column))
+
+    def _since_epoch_s(self, column: Column) -> float:
+        """Returns what a step is in times without a unit: 1, unless they are finer Unix times."""
+        try:
+            first = self.numbers(column.number)[0]
+        except ValueError:
+            return 1.0
+        low, high = _UNIX_TIMES
+        return next((unit for unit in (1e-3, 1e-6, 1e-9) if low <= first * unit < high), 1.0)
 
     def volts(self, column: Column) -> Samples:
         """Returns the samples of a column."""
@@ -166,10 +180,12 @@ class _Body:
         return value
 
     def times(self, column: Column) -> Samples:
-        """Returns a column of times, in seconds."""
+        """Returns a column of times, in seconds from any start."""
         if TIME_OF_DAY.fullmatch(self.cell(0, column.number)):
             return np.array([self._time(row, column.number) for row in range(len(self.rows))])
-        return self.numbers(column.number) * (self.step_s(column) or 1.0)
+        times: Samples = self.numbers(column.number)
+        times = times - times[0]  # Unix times in ns have many digits
+        return times * (self.step_s(column) or 1.0)
 
     def _time(self, row: int, number: int) -> float:
         cell = self.cell(row, number).replace(",", ".").replace("/", "-")
