@@ -1,6 +1,7 @@
 /* device.i: the device, and what is done with it. */
 %include "structs.i"
 %include "kit/callbacks.i"
+%include "model.i"
 
 %buffer_in(uint32_t, (const uint32_t *values, size_t count))
 %buffer_out(uint32_t, (uint32_t *values, size_t count))
@@ -34,7 +35,7 @@ static int report_progress(void *callable, uint64_t done, uint64_t total) {
 
 /* A call with options has a name of its own; hot.i puts the two together. */
 %rename("%s") hwsim::device::read_register(uint32_t);
-%rename("%s") hwsim::device::write_register(uint32_t, uint32_t);
+%rename("%s") hwsim::device::write_register(uint32_t, uint64_t);
 
 %feature("docstring") hwsim::device::cancel
   "Ends every operation that waits on the device with OperationCancelled. Never blocks.";
@@ -49,7 +50,7 @@ namespace hwsim {
 
 class device {
 public:
-  explicit device(const std::string &uri);
+  explicit device(const std::string &uri, const hwsim::model *model = nullptr);
   void close();
   void cancel();
   bool is_open() const;
@@ -68,21 +69,21 @@ public:
   int64_t now_ns() const;
   void advance(std::chrono::nanoseconds seconds);
 
-  uint32_t read_register(uint32_t address);
-  %argument_pair(uint32_t address, uint32_t value)
-  void write_register(uint32_t address, uint32_t value);
-  %clear (uint32_t address, uint32_t value);
-  uint32_t read_register(uint32_t address, hwsim::timeout limit,
+  uint64_t read_register(uint32_t address);
+  %argument_pair(uint32_t address, uint64_t value)
+  void write_register(uint32_t address, uint64_t value);
+  %clear (uint32_t address, uint64_t value);
+  uint64_t read_register(uint32_t address, hwsim::timeout limit,
                          const hwsim::cancel_token *cancel);
-  void write_register(uint32_t address, uint32_t value, hwsim::timeout limit,
+  void write_register(uint32_t address, uint64_t value, hwsim::timeout limit,
                       const hwsim::cancel_token *cancel);
   void read_block(uint32_t address, uint32_t *values, size_t count, hwsim::timeout limit = {},
                   const hwsim::cancel_token *cancel = nullptr);
   void write_block(uint32_t address, const uint32_t *values, size_t count,
                    hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
-  uint32_t update_register(uint32_t address, uint32_t mask, uint32_t value,
+  uint64_t update_register(uint32_t address, uint64_t mask, uint64_t value,
                            hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
-  uint32_t wait_register(uint32_t address, uint32_t mask, uint32_t expected,
+  uint64_t wait_register(uint32_t address, uint64_t mask, uint64_t expected,
                          hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
 
   hwsim_signal default_signal(uint32_t channel) const;
@@ -104,13 +105,10 @@ public:
 
   %extend {
     std::string name() const { return $self->config().name; }
-    std::vector<hwsim_register> register_map() const {
-      const hwsim_model &model = $self->model();
-      return {model.registers, model.registers + model.register_count};
-    }
+    PyObject *description() const { return models::describe($self->description()); }
     const hwsim_register &find_register(const std::string &name) const {
       const hwsim_register *found = nullptr;
-      hwsim::check(hwsim_model_find(&$self->model(), name.c_str(), &found));
+      hwsim::check(hwsim_model_find(&$self->description(), name.c_str(), &found));
       return *found;
     }
     void read_voltages(const uint32_t *values, size_t count, double *volts, size_t volts_size,

@@ -4,7 +4,7 @@
   "read_register($self, address, *, timeout=None, cancel=None)\n--\n\n"
   "Reads the register at ``address``. Blocks; may be called from any thread.\n\n"
   "Args:\n"
-  "    address: In bytes, a multiple of 4.\n"
+  "    address: In bytes.\n"
   "    timeout: In seconds; None: the device's.\n"
   "    cancel: A CancelToken that stops the call.\n\n"
   "Raises:\n"
@@ -15,10 +15,11 @@
   "write_register($self, address, value, *, timeout=None, cancel=None)\n--\n\n"
   "Writes the register at ``address``. Blocks; may be called from any thread.\n\n"
   "Args:\n"
-  "    address: In bytes, a multiple of 4.\n"
-  "    value: From 0 to 4294967295.\n"
+  "    address: In bytes.\n"
+  "    value: From 0 to what the register has bits for.\n"
   "    timeout: In seconds; None: the device's.\n"
   "    cancel: A CancelToken that stops the call.\n\n"
   "Raises:\n"
   "    AddressError: There is no register at this address.\n"
-  "    AccessError: The register is read-only.\n")
+  "    AccessError: The register is read-only.\n"
+  "    InvalidArgument: The value has more bits than the register.\n")

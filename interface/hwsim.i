@@ -9,6 +9,7 @@
 %include "names.i"
 
 %include "cancel.i"
+%include "model.i"
 %include "device.i"
 %include "stream.i"
 %include "subscription.i"

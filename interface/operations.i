@@ -47,5 +47,6 @@ HWSIM_OPERATIONS(%policy_of_row)
 /* The exceptions: a second __init__ of the same object is refused; see lifetime.i. */
 %initialise_once(hwsim::cancel_token::cancel_token)
 %initialise_once(hwsim::device::device)
+%initialise_once(hwsim::model::model)
 %initialise_once(hwsim::stream::stream)
 %initialise_once(hwsim::subscription::subscription)

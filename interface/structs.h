@@ -20,7 +20,8 @@
   X(timeout_ns) X(sample_rate_hz) X(range_v) X(noise_v) X(timer_ns)
 #define HWSIM_LISTING_MEMBERS(X, Y) X(name) X(in_use)
 #define HWSIM_REGISTER_MEMBERS(X, Y)                                                               \
-  X(name) X(address) X(access) X(reset_value) X(writable) X(description) Y(role)
+  X(name) X(address) X(access) X(reset_value) X(writable) X(description) Y(role) Y(bits)           \
+  Y(fields) Y(field_count)
 #define HWSIM_SIGNAL_MEMBERS(X, Y)                                                                 \
   X(waveform) X(amplitude_v) X(offset_v) X(frequency_hz) X(phase_turns) X(noise_v) X(gain_error)   \
   X(offset_error_v) X(inl_lsb) X(range_v) X(rate_hz)
@@ -60,7 +61,7 @@ template <class Number> static PyObject *to_python(Number value) {
 }
 static PyObject *to_python(bool value) { return PyBool_FromLong(value); }
 static PyObject *to_python(double value) { return PyFloat_FromDouble(value); }
-static PyObject *to_python(const char *value) { return PyUnicode_FromString(value); }
+static PyObject *to_python(const char *value) { return PyUnicode_FromString(value ? value : ""); }
 static PyObject *to_python(hwsim_access value) { return to_python(hwsim_access_name(value)); }
 /* Made once: a thread may be called back with a million events a second. */
 static PyObject *to_python(hwsim_event_kind value) {

@@ -104,7 +104,7 @@ NATIVE = {
     # What cannot block.
     "Device.__init__": hold("hwsim::device::device", lambda d: hwsim.open(f"{d.uri}-new")),
     "Device._find_register": hold("hwsim::device::find_register", lambda d: d._find_register("ID")),
-    "Device._register_map": hold("hwsim::device::register_map", lambda d: d._register_map()),
+    "Device._description": hold("hwsim::device::description", lambda d: d._description()),
     "Device._firmware_version": hold(
         "hwsim::device::firmware_version", lambda d: d._firmware_version()
     ),
@@ -146,6 +146,10 @@ NATIVE = {
     "Device._signal": hold("hwsim::device::signal", lambda d: d._signal(0)),
     "Device._inject": hold(
         "hwsim::device::inject", lambda d: d._inject(("spike", 10**6, 1, 1, 1, 0x40, 0, 0))
+    ),
+    "Model.__init__": hold("hwsim::model::model", lambda d: _native.Model(d._description())),
+    "Model._description": hold(
+        "hwsim::model::description", lambda d: _native.Model(d._description())._description()
     ),
     "CancelToken.__init__": hold(
         "hwsim::cancel_token::cancel_token", lambda d: _native.CancelToken()

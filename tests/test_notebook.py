@@ -15,6 +15,7 @@ import pytest
 import hwsim
 from conftest import LIMIT, OpenDevice, in_thread, parallelize, run_script
 from hwsim import _native
+from hwsim.models.maps import Map, RegisterInfo
 from hwsim.registers import Registers
 from hwsim.stream import SHOWN
 
@@ -93,8 +94,8 @@ def test_registers_show_all_of_them_escaped_and_read_none(open_device: OpenDevic
     assert cells[0] == f"Registers of {device.name}"
     assert [name for name in device.registers if name not in cells] == []
     assert device.transactions == 0
-    entry = ("<ODD>", 4, "RW", 0, 255, "a < b & c")
-    page = Registers(device, {"<ODD>": entry})._repr_html_()
+    odd = RegisterInfo("<ODD>", 4, writable=255, description="a < b & c")
+    page = Registers(device, Map("odd", [odd]))._repr_html_()
     assert ("&lt;ODD&gt;" in page, "a &lt; b &amp; c" in page, "<ODD>" in page) == (
         True,
         True,

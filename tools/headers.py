@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 INCLUDE = ROOT / "hwsim/include/hwsim"
+HEADERS = (INCLUDE / "hwsim.h", INCLUDE / "model.h")
 STRUCTS = ROOT / "interface/structs.h"
 
 
@@ -57,7 +58,8 @@ def operations() -> list[Operation]:
 
 def numbered(macro: str) -> list[str]:
     """Returns the texts of an X-macro of ``X(NAME, value, "text", ...)`` by rising value."""
-    entries = rows(INCLUDE / "hwsim.h", macro)
+    header = next(path for path in HEADERS if f"#define {macro}(X)" in text(path))
+    entries = rows(header, macro)
     return [row[2] for row in sorted(entries, key=lambda row: int(row[1]))]
 
 

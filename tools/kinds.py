@@ -7,7 +7,7 @@ from tools.layout import brackets
 
 HEAD = '''"""The closed sets of the C interface: names by their numbers; and its limits.
 
-Generated from hwsim.h by ``make generated``; not to be edited.
+Generated from the C headers by ``make generated``; not to be edited.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "Waveform": ("WAVEFORMS", [n.lower() for n in headers.enumerators("waveform")]),
     "Clock": ("CLOCKS", [n.lower() for n in headers.enumerators("clock")]),
     "Access": ("ACCESSES", headers.enumerators("access")),
+    "OnRead": ("ON_READS", headers.numbered("HWSIM_ONREADS")),
+    "OnWrite": ("ON_WRITES", headers.numbered("HWSIM_ONWRITES")),
     "Overflow": ("OVERFLOWS", [n.lower() for n in headers.enumerators("overflow")]),
     "Overrun": ("OVERRUNS", [n.lower() for n in headers.enumerators("overrun")]),
     "Format": ("FORMATS", [n.lower() for n in headers.enumerators("format")]),

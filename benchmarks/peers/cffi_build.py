@@ -28,8 +28,8 @@ const hwsim_error_info *hwsim_error_last(void);
 int hwsim_device_open(const char *uri, hwsim_device **device_out);
 void hwsim_device_free(hwsim_device *device);
 int hwsim_register_read(hwsim_device *device, uint32_t address, const hwsim_call *call,
-                        uint32_t *value_out);
-int hwsim_register_write(hwsim_device *device, uint32_t address, uint32_t value,
+                        uint64_t *value_out);
+int hwsim_register_write(hwsim_device *device, uint32_t address, uint64_t value,
                          const hwsim_call *call);
 int hwsim_clock_advance(hwsim_device *device, int64_t step_ns);
 

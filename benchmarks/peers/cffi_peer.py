@@ -27,7 +27,7 @@ class Device:
 
     def read_register(self, address: int) -> int:
         """Reads a register."""
-        value = ffi.new("uint32_t *")
+        value = ffi.new("uint64_t *")
         check(lib.hwsim_register_read(self._device, address, ffi.NULL, value))
         return value[0]
 

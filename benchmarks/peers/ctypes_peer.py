@@ -65,9 +65,9 @@ lib.hwsim_device_open.argtypes = c_char_p, POINTER(c_void_p)
 lib.hwsim_device_open.errcheck = check
 lib.hwsim_device_free.argtypes = (c_void_p,)
 lib.hwsim_device_free.restype = None
-lib.hwsim_register_read.argtypes = c_void_p, c_uint32, c_void_p, POINTER(c_uint32)
+lib.hwsim_register_read.argtypes = c_void_p, c_uint32, c_void_p, POINTER(c_uint64)
 lib.hwsim_register_read.errcheck = check
-lib.hwsim_register_write.argtypes = c_void_p, c_uint32, c_uint32, c_void_p
+lib.hwsim_register_write.argtypes = c_void_p, c_uint32, c_uint64, c_void_p
 lib.hwsim_register_write.errcheck = check
 lib.hwsim_clock_advance.argtypes = c_void_p, c_int64
 lib.hwsim_clock_advance.errcheck = check
@@ -90,7 +90,7 @@ class Device:
 
     def read_register(self, address: int) -> int:
         """Reads a register."""
-        value = c_uint32()
+        value = c_uint64()
         lib.hwsim_register_read(self._device, address, None, byref(value))
         return value.value
 

@@ -30,10 +30,10 @@ cdef extern from "source.h":
     int hwsim_device_open(const char *uri, hwsim_device **device_out)
     void hwsim_device_free(hwsim_device *device)
     int hwsim_register_read(
-        hwsim_device *device, uint32_t address, const hwsim_call *call, uint32_t *value_out
+        hwsim_device *device, uint32_t address, const hwsim_call *call, uint64_t *value_out
     ) nogil
     int hwsim_register_write(
-        hwsim_device *device, uint32_t address, uint32_t value, const hwsim_call *call
+        hwsim_device *device, uint32_t address, uint64_t value, const hwsim_call *call
     ) nogil
     int hwsim_clock_advance(hwsim_device *device, int64_t step_ns) nogil
     const char *hwsim_event_name(hwsim_event_kind kind)
@@ -81,7 +81,7 @@ cdef class Device:
         hwsim_device_free(self.handle)
 
     def read_register(self, uint32_t address):
-        cdef uint32_t value
+        cdef uint64_t value
         cdef int error
         with nogil:
             error = hwsim_register_read(self.handle, address, NULL, &value)
@@ -89,7 +89,7 @@ cdef class Device:
             raise failure()
         return value
 
-    def write_register(self, uint32_t address, uint32_t value):
+    def write_register(self, uint32_t address, uint64_t value):
         cdef int error
         with nogil:
             error = hwsim_register_write(self.handle, address, value, NULL)

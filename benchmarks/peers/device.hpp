@@ -28,13 +28,13 @@ public:
   Device(const Device &) = delete;
   Device &operator=(const Device &) = delete;
 
-  uint32_t read_register(uint32_t address) {
-    uint32_t value;
+  uint64_t read_register(uint32_t address) {
+    uint64_t value;
     check(hwsim_register_read(handle, address, nullptr, &value));
     return value;
   }
 
-  void write_register(uint32_t address, uint32_t value) {
+  void write_register(uint32_t address, uint64_t value) {
     check(hwsim_register_write(handle, address, value, nullptr));
   }
 

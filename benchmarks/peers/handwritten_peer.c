@@ -43,7 +43,7 @@ static PyObject *read_register(PyObject *self, PyObject *address_object) {
   unsigned long address = PyLong_AsUnsignedLong(address_object);
   if (address == (unsigned long)-1 && PyErr_Occurred())
     return NULL;
-  uint32_t value;
+  uint64_t value;
   hwsim_error error;
   Py_BEGIN_ALLOW_THREADS error =
       hwsim_register_read(((device *)self)->handle, (uint32_t)address, NULL, &value);

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hwsim.events import Event
     from hwsim.opening import close_all, open
     from hwsim.operation import Operation, operations
-    from hwsim.registers import Register, Registers
+    from hwsim.registers import Field, Register, Registers
     from hwsim.signals import Signal
     from hwsim.stream import Block, Stream
     from hwsim.subscription import Subscription
@@ -41,6 +41,7 @@ __all__ = [
     "Device",
     "DeviceInfo",
     "Event",
+    "Field",
     "HwsimError",
     "Operation",
     "Register",
@@ -67,6 +68,7 @@ _MODULES = {
     "Device": "device",
     "DeviceInfo": "bench",
     "Event": "events",
+    "Field": "registers",
     "HwsimError": "errors",
     "Operation": "operation",
     "Register": "registers",

@@ -1,6 +1,6 @@
 """The closed sets of the C interface: names by their numbers; and its limits.
 
-Generated from hwsim.h by ``make generated``; not to be edited.
+Generated from the C headers by ``make generated``; not to be edited.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ CLOCKS: tuple[Clock, ...] = get_args(Clock)
 
 Access = Literal["RW", "RO", "WO", "W1C", "RC"]
 ACCESSES: tuple[Access, ...] = get_args(Access)
+
+OnRead = Literal["", "rclr", "rset"]
+ON_READS: tuple[OnRead, ...] = get_args(OnRead)
+
+OnWrite = Literal["", "woset", "woclr", "wot", "wzs", "wzc", "wzt", "wclr", "wset"]
+ON_WRITES: tuple[OnWrite, ...] = get_args(OnWrite)
 
 Overflow = Literal["drop", "wait"]
 OVERFLOWS: tuple[Overflow, ...] = get_args(Overflow)

@@ -22,7 +22,8 @@ from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceInUse
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
-from hwsim.registers import Entry, RegistersOf, as_uint32
+from hwsim.models.maps import Map
+from hwsim.registers import RegistersOf, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform, saturation
 from hwsim.signals.signal import as_signal
 from hwsim.signals.source import table_of
@@ -114,14 +115,14 @@ class Device(Scoped, _native.Device):
             ("channels", self.channels),
             ("sample rate", f"{self.rate:g} Hz"),
             ("seed", self.seed),
-            ("registers", len(self._entries)),
+            ("registers", len(self.map.registers)),
         ]
         state = "open" if self.is_open else "closed"
         return markup.table(f"hwsim.Device {self.name}, {state}", rows)
 
     def _ipython_key_completions_(self) -> list[int]:
         """What IPython offers after ``device[``: the addresses of the registers."""
-        return [entry[1] for entry in self._entries.values()] if "uri" in self.__dict__ else []
+        return list(self.map.by_address) if "uri" in self.__dict__ else []
 
     @property
     def is_open(self) -> bool:
@@ -136,9 +137,15 @@ class Device(Scoped, _native.Device):
     # --------------------------------------------------------------------------- settings
 
     @cached_property
-    def _entries(self) -> dict[str, Entry]:
-        """What the device's model says of its registers, by name."""
-        return {entry[0]: entry for entry in self._register_map()}
+    def map(self) -> Map:
+        """What the device's model says of its registers."""
+        return Map.of_native(self)
+
+    @cached_property
+    def _most_words(self) -> int:
+        """More than that no block can have."""
+        words = [memory.words for memory in self.map.memories.values()]
+        return max(len(self.map.registers), *words, 1)
 
     @cached_property
     def _settings(self) -> _native._Config:
@@ -263,7 +270,7 @@ class Device(Scoped, _native.Device):
         Raises:
             AddressError: One of them does not exist; nothing is read.
         """
-        values = np.empty(integer("count", count, 1, len(self._entries)), dtype=np.uint32)
+        values = np.empty(integer("count", count, 1, self._most_words), dtype=np.uint32)
         self._read_block(address, values, timeout, cancel)
         return values
 

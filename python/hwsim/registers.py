@@ -9,19 +9,87 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, markup
-from hwsim.arguments import UINT32_MAX
+from hwsim.arguments import UINT32_MAX, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import NotFound
+from hwsim.models.maps import FieldInfo, Map, RegisterInfo
 
-Entry = tuple[str, int, str, int, int, str]  # what a model says of a register
+
+class Field:
+    """Bits of a register of a device.
+
+    Attributes:
+        name: Such as ``"ENABLE"``.
+        register: The register that it is in.
+        info: What the model says of it.
+    """
+
+    __slots__ = ("info", "name", "register")
+
+    def __init__(self, register: Register, info: FieldInfo) -> None:
+        self.register, self.info, self.name = register, info, info.name
+
+    def read(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> int:
+        """Reads the register, with what that does to its other fields; returns these bits."""
+        return self._of(self.register.read(timeout=timeout, cancel=cancel))
+
+    def write(
+        self, value: int | str, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        """Writes these bits, atomically, in one operation.
+
+        A register that is ``"RW"`` keeps its other bits. Of one that is not, all is written, the
+        other bits as 0.
+
+        Args:
+            value: From 0, as the bits have room for; or the name of a value.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            ValueError: A number that does not fit, or no name of a value.
+        """
+        number, register = self._number(value) << self.info.lsb, self.register
+        if register.access == "RW":
+            register._device._update_register(
+                register.address, self.info.mask, number, timeout, cancel
+            )
+        else:
+            register.write(number, timeout=timeout, cancel=cancel)
+
+    def wait(
+        self, value: int | str, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        """Waits until these bits have a value; see :meth:`Device.wait_register`."""
+        number, register = self._number(value) << self.info.lsb, self.register
+        register._device._wait_register(register.address, self.info.mask, number, timeout, cancel)
+
+    def _of(self, value: int) -> int:
+        return (value & self.info.mask) >> self.info.lsb
+
+    def _number(self, value: int | str) -> int:
+        where = f"{self.register.name}.{self.name}"
+        if not isinstance(value, str):
+            return integer(where, value, 0, (1 << self.info.width) - 1)
+        for name, number, _ in self.info.enum:
+            if name == value:
+                return number
+        names = ", ".join(one.name for one in self.info.enum) or "a number, it has no names"
+        raise ValueError(f"{where} must be one of {names}; got {value!r}")
+
+    def __repr__(self) -> str:
+        low, high = self.info.lsb, self.info.lsb + self.info.width - 1
+        bits = f"bit {low}" if low == high else f"bits {high}..{low}"
+        return f"<hwsim.Field {self.register.name}.{self.name}, {bits}, {self.info.access}>"
 
 
 class Register:
-    """One register of a device.
+    """One register of a device. Its fields are attributes, too: ``register.ENABLE.write(1)``.
 
     Attributes:
         name: Such as ``"CONTROL"``.
-        address: In bytes; a multiple of 4.
+        address: In bytes.
+        bits: Its size: 8, 16, 32 or 64.
         access: ``"RW"``, ``"RO"``, ``"WO"``, ``"W1C"`` (write 1 to clear) or ``"RC"`` (reading
             clears).
         reset_value: Its value at power-on and after a reset.
@@ -29,18 +97,37 @@ class Register:
         description: What it is for.
     """
 
-    __slots__ = ("_device", "access", "address", "description", "name", "reset_value", "writable")
+    __slots__ = ("_device", "_info", "access", "address", "name")
 
-    def __init__(self, device: _native.Device, entry: Entry) -> None:
-        self._device = device
-        (
-            self.name,
-            self.address,
-            self.access,
-            self.reset_value,
-            self.writable,
-            self.description,
-        ) = entry
+    def __init__(self, device: _native.Device, info: RegisterInfo) -> None:
+        self._device, self._info = device, info
+        self.name, self.address, self.access = info.name, info.address, info.access
+
+    @property
+    def bits(self) -> int:
+        """Its size."""
+        return self._info.bits
+
+    @property
+    def reset_value(self) -> int:
+        """Its value at power-on and after a reset."""
+        return self._info.reset_value
+
+    @property
+    def writable(self) -> int:
+        """Mask of the bits that a write can change."""
+        return self._info.changeable
+
+    @property
+    def description(self) -> str:
+        """What it is for."""
+        return self._info.description
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """Its fields by name, from the lowest bit on."""
+        found = sorted(self._info.fields, key=lambda field: field.lsb)
+        return {field.name: Field(self, field) for field in found}
 
     def read(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> int:
         """Reads the register; see :meth:`Device.read_register`."""
@@ -52,39 +139,81 @@ class Register:
         """Writes the register; see :meth:`Device.write_register`."""
         self._device.write_register(self.address, value, timeout=timeout, cancel=cancel)
 
+    def __getattr__(self, name: str) -> Field:
+        for field in self._info.fields if not name.startswith("_") else ():
+            if field.name == name:
+                return Field(self, field)
+        names = ", ".join(field.name for field in self._info.fields) or "none"
+        raise AttributeError(f"{self.name} has no field {name!r}; its fields: {names}", name=name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(field.name for field in self._info.fields)]
+
     def __repr__(self) -> str:
-        return f"<hwsim.Register {self.name} at 0x{self.address:02X}, {self.access}>"
+        names = ", ".join(self.fields)
+        fields = f", fields {names}" if names else ""
+        return f"<hwsim.Register {self.name} at 0x{self.address:02X}, {self.access}{fields}>"
 
 
 class Registers(Mapping[str, Register]):
-    """The registers of a device by name, in the order of their addresses."""
+    """The registers of a device by name, in the order of their addresses.
 
-    def __init__(self, device: _native.Device, entries: Mapping[str, Entry]) -> None:
+    Those whose names allow it are attributes as well, and so are the parts of names with dots:
+    ``device.registers.CONTROL``, ``device.registers.TIMER.COUNT`` for ``"TIMER.COUNT"``.
+    """
+
+    def __init__(self, device: _native.Device, entries: Map, prefix: str = "") -> None:
         self._device = device
         self._map = entries
+        self._prefix = prefix
 
     def __getitem__(self, name: str) -> Register:
         if not isinstance(name, str):
             raise NotFound(f"registers are found by name, a string; got {name!r}")
-        return Register(self._device, self._map.get(name) or self._device._find_register(name))
+        found = self._map.registers.get(self._prefix + name)
+        if found is None:
+            self._device._find_register(self._prefix + name)  # says which name is near
+            raise NotFound(f"no register is named {self._prefix + name!r}")
+        return Register(self._device, found)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._map)
+        start = len(self._prefix)
+        return (name[start:] for name in self._map.registers if name.startswith(self._prefix))
 
     def __len__(self) -> int:
-        return len(self._map)
+        return sum(1 for _ in self)
+
+    def __getattr__(self, name: str) -> Any:  # a Register, or Registers
+        if not name.startswith("_"):
+            whole = self._prefix + name
+            if whole in self._map.registers:
+                return Register(self._device, self._map.registers[whole])
+            if any(each.startswith(whole + ".") for each in self._map.registers):
+                return Registers(self._device, self._map, whole + ".")
+        raise AttributeError(f"there is no register {self._prefix + name!r}", name=name)
+
+    def __dir__(self) -> list[str]:
+        names = {name.partition(".")[0] for name in self}
+        return [*super().__dir__(), *(name for name in names if name.isidentifier())]
 
     def __repr__(self) -> str:
-        return f"<hwsim.Registers of {self._device._config()['name']!r}: {', '.join(self)}>"
+        return f"<hwsim.Registers of {self._device._name()!r}: {', '.join(self)}>"
 
     def _repr_html_(self) -> str:
         """For notebooks; reads no register."""
         rows = [
-            (name, f"0x{address:02X}", access, f"0x{reset:08X}", f"0x{writable:08X}", text)
-            for name, address, access, reset, writable, text in self._map.values()
+            (
+                one.name,
+                f"0x{one.address:02X}",
+                one.access,
+                f"0x{one.reset_value:0{one.bits // 4}X}",
+                f"0x{one.writable:0{one.bits // 4}X}",
+                one.description,
+            )
+            for one in self.values()
         ]
         headings = ("register", "address", "access", "reset value", "writable bits", "description")
-        return markup.table(f"Registers of {self._device._config()['name']}", rows, headings)
+        return markup.table(f"Registers of {self._device._name()}", rows, headings)
 
     def _ipython_key_completions_(self) -> list[str]:
         """What IPython offers after ``device.registers[``."""
@@ -101,7 +230,7 @@ class RegistersOf:
     @overload
     def __get__(self, device: Any, owner: type) -> Registers: ...
     def __get__(self, device: Any, owner: type) -> Self | Registers:
-        return self if device is None else Registers(device, device._entries)
+        return self if device is None else Registers(device, device.map)
 
     def __set__(self, device: object, value: object) -> NoReturn:
         raise AttributeError(f"registers of {device!r} cannot be set; write to one by its name")

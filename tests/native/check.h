@@ -144,7 +144,7 @@ static inline uint64_t transactions(hwsim_device *device) {
 
 /* Any operation, for tests that need just one. */
 static inline hwsim_error read_once(hwsim_device *device) {
-  uint32_t value;
+  uint64_t value;
   return hwsim_register_read(device, HWSIM_REGISTER_ID, NULL, &value);
 }
 

@@ -133,12 +133,12 @@ static inline void disconnect(hwsim_device *device) {
 static inline void reconnect(hwsim_device *device) { inject_at(device, HWSIM_FAULT_RECONNECT, 0); }
 
 static inline uint32_t read_value(hwsim_device *device, uint32_t address) {
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_register_read(device, address, &forever, &value));
   return value;
 }
 
-static inline void write_value(hwsim_device *device, uint32_t address, uint32_t value) {
+static inline void write_value(hwsim_device *device, uint32_t address, uint64_t value) {
   CHECK_OK(hwsim_register_write(device, address, value, &forever));
 }
 

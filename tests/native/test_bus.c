@@ -90,15 +90,16 @@ static void devices_do_not_wait_for_each_other(void) {
 static void an_operation_costs_latency_and_its_bytes(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=2ms&bandwidth=1kB/s");
   uint32_t values[4] = {0};
+  uint64_t old;
   double volts;
   int64_t start = now(device);
-  CHECK_OK(hwsim_register_read(device, A, NULL, values));
+  CHECK_OK(hwsim_register_read(device, A, NULL, &old));
   CHECK_EQUAL(now(device) - start, 6 * MS);
   CHECK_OK(hwsim_register_write_block(device, A, values, 4, NULL));
   CHECK_EQUAL(now(device) - start, (6 + 18) * MS);
   CHECK_OK(hwsim_signal_read(device, 0, NULL, &volts));
   CHECK_EQUAL(now(device) - start, (6 + 18 + 4) * MS);
-  CHECK_OK(hwsim_register_update(device, A, 1, 1, NULL, values));
+  CHECK_OK(hwsim_register_update(device, A, 1, 1, NULL, &old));
   CHECK_EQUAL(now(device) - start, (6 + 18 + 4 + 10) * MS);
   hwsim_device_free(device);
 }
@@ -107,7 +108,7 @@ static void jitter_stays_within_its_bounds_and_uses_them(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=2ms&jitter=1ms&seed=3");
   enum { COUNT = 2000 };
   int64_t before = 0, least = HWSIM_TIMEOUT_NEVER, most = 0;
-  uint32_t value;
+  uint64_t value;
   for (int i = 0; i < COUNT; i++) {
     CHECK_OK(hwsim_register_read(device, A, NULL, &value));
     int64_t cost = now(device) - before;

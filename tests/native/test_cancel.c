@@ -27,20 +27,21 @@ static void set_before_the_call_it_stops_every_call(void) {
   hwsim_cancel *token = new_token();
   const hwsim_call call = {HWSIM_TIMEOUT_NEVER, token, NULL};
   uint32_t values[2] = {0, 0};
+  uint64_t value;
   double volts;
   hwsim_cancel_set(token);
-  CHECK_FAILS(hwsim_register_read(device, 0x40, &call, values), HWSIM_ECANCELLED);
+  CHECK_FAILS(hwsim_register_read(device, 0x40, &call, &value), HWSIM_ECANCELLED);
   CHECK_FAILS(hwsim_register_write(device, 0x40, 1, &call), HWSIM_ECANCELLED);
   CHECK_FAILS(hwsim_register_read_block(device, 0x40, 2, &call, values), HWSIM_ECANCELLED);
   CHECK_FAILS(hwsim_register_write_block(device, 0x40, values, 2, &call), HWSIM_ECANCELLED);
-  CHECK_FAILS(hwsim_register_update(device, 0x40, 1, 1, &call, values), HWSIM_ECANCELLED);
-  CHECK_FAILS(hwsim_register_wait(device, 0x40, 1, 0, &call, values), HWSIM_ECANCELLED);
+  CHECK_FAILS(hwsim_register_update(device, 0x40, 1, 1, &call, &value), HWSIM_ECANCELLED);
+  CHECK_FAILS(hwsim_register_wait(device, 0x40, 1, 0, &call, &value), HWSIM_ECANCELLED);
   CHECK_FAILS(hwsim_signal_read(device, 0, &call, &volts), HWSIM_ECANCELLED);
   CHECK_FAILS(hwsim_device_reset(device, &call), HWSIM_ECANCELLED);
   CHECK_FAILS(hwsim_device_wait_pending(device, 0, &call), HWSIM_ECANCELLED);
   CHECK_EQUAL(transactions(device), 0);
-  CHECK_OK(hwsim_register_read(device, 0x40, NULL, values));
-  CHECK_EQUAL(values[0], 0);
+  CHECK_OK(hwsim_register_read(device, 0x40, NULL, &value));
+  CHECK_EQUAL(value, 0);
   hwsim_cancel_free(token);
   hwsim_device_free(device);
 }
@@ -160,7 +161,7 @@ static void a_call_done_but_not_yet_settled_keeps_its_result(void) {
   late self = {open_device("hwsim://d?latency=1ms"), new_token()};
   const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self.token, NULL};
   hwsim_hooks hooks = {.enter = set_after_the_end, .leave = ignore, .user = &self};
-  uint32_t value;
+  uint64_t value;
   hwsim_hooks_set(&hooks);
   CHECK_OK(hwsim_register_read(self.device, 0, &call, &value));
   hwsim_hooks_set(NULL);
@@ -197,7 +198,7 @@ typedef struct crowd {
 static void set_or_wait(int index, void *shared) {
   const crowd *self = shared;
   const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self->token, NULL};
-  uint32_t value;
+  uint64_t value;
   if (index % 2)
     hwsim_cancel_set(self->token);
   else

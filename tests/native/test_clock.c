@@ -61,7 +61,7 @@ static void a_virtual_wait_jumps_to_its_end(void) {
 static void a_virtual_timeout_jumps_to_the_deadline(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
   const hwsim_call call = {40 * S, NULL, NULL};
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_wait(device, 0x40, 1, 1, &call, &value), HWSIM_ETIMEOUT);
   CHECK_EQUAL(now(device), 40 * S);
   hwsim_device_free(device);
@@ -104,7 +104,7 @@ static void a_timeout_ends_with_the_clock(void) {
   static const int64_t timeouts_ns[] = {INT64_MAX - S, 30000000 * S, S, 0, S};
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=0s");
   hwsim_subscription *subscription = subscribe(device, KIND(TRIGGER), 10);
-  uint32_t value;
+  uint64_t value;
   hwsim_event event;
   size_t count;
   for (size_t i = 0; i < LENGTH(timeouts_ns); i++) {
@@ -121,7 +121,7 @@ static void a_timeout_ends_with_the_clock(void) {
 static void an_operation_is_done_by_the_end_of_the_clock(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=3600s&timeout=inf");
   const hwsim_call call = {INT64_MAX - 5 * S, NULL, NULL};
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_wait(device, SCRATCH0, 1, 1, &call, &value), HWSIM_ETIMEOUT);
   CHECK_OK(hwsim_register_read(device, SCRATCH0, NULL, &value));
   CHECK_EQUAL(now(device), INT64_MAX - 1);

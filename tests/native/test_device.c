@@ -163,6 +163,7 @@ static void many_may_close_at_once(void) {
 static void every_call_fails_after_close(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   uint32_t values[2] = {0, 0};
+  uint64_t value;
   double volts;
   hwsim_signal signal;
   hwsim_fault fault;
@@ -173,12 +174,12 @@ static void every_call_fails_after_close(void) {
   CHECK_FAILS(call, HWSIM_ECLOSED);                                                                \
   CHECK_TEXT(hwsim_error_last()->device, "d");                                                     \
   CHECK_TEXT(hwsim_error_last()->operation, name)
-  CHECK_CLOSED(hwsim_register_read(device, 0x40, NULL, values), "read_register");
+  CHECK_CLOSED(hwsim_register_read(device, 0x40, NULL, &value), "read_register");
   CHECK_CLOSED(hwsim_register_write(device, 0x40, 1, NULL), "write_register");
   CHECK_CLOSED(hwsim_register_read_block(device, 0x40, 2, NULL, values), "read_block");
   CHECK_CLOSED(hwsim_register_write_block(device, 0x40, values, 2, NULL), "write_block");
-  CHECK_CLOSED(hwsim_register_update(device, 0x40, 1, 1, NULL, values), "update_register");
-  CHECK_CLOSED(hwsim_register_wait(device, 0x40, 1, 0, NULL, values), "wait_register");
+  CHECK_CLOSED(hwsim_register_update(device, 0x40, 1, 1, NULL, &value), "update_register");
+  CHECK_CLOSED(hwsim_register_wait(device, 0x40, 1, 0, NULL, &value), "wait_register");
   CHECK_CLOSED(hwsim_signal_read(device, 0, NULL, &volts), "read_voltage");
   CHECK_CLOSED(hwsim_signal_set(device, 0, &signal, NULL, 0), "set_signal");
   CHECK_CLOSED(hwsim_device_reset(device, NULL), "reset");
@@ -274,7 +275,7 @@ static void the_default_timeout_can_be_changed(void) {
 static void transactions_count_what_was_put_on_the_bus(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&fault=crc@2");
   uint64_t transactions;
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(read_once(device));
   CHECK_FAILS(read_once(device), HWSIM_ECRC);
   CHECK_FAILS(hwsim_register_read(device, 0x1000, NULL, &value), HWSIM_EADDRESS);

@@ -5,7 +5,7 @@
 
 /* Opens a device with this resource string, reads a register, and closes it. */
 static hwsim_error read_from(const char *uri, const hwsim_call *call) {
-  uint32_t value;
+  uint64_t value;
   hwsim_device *device = open_device(uri);
   hwsim_error error = hwsim_register_read(device, HWSIM_REGISTER_ID, call, &value);
   hwsim_device_free(device);
@@ -38,7 +38,7 @@ static hwsim_error open_twice(void) {
 }
 
 static hwsim_error read_address(uint32_t address) {
-  uint32_t value;
+  uint64_t value;
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
   hwsim_error error = hwsim_register_read(device, address, NULL, &value);
   hwsim_device_free(device);
@@ -57,7 +57,7 @@ static hwsim_error read_with_a_request(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   hwsim_queue *queue = NULL;
   hwsim_call call = {.timeout_ns = HWSIM_TIMEOUT_DEFAULT};
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_queue_new(&queue));
   CHECK_OK(hwsim_request_new(queue, NULL, &call.request));
   hwsim_error error = hwsim_register_read(device, HWSIM_REGISTER_ID, &call, &value);
@@ -162,7 +162,7 @@ static void fail_on_this_thread(int index, void *shared) {
   hwsim_device *device = shared;
   CHECK_EQUAL(hwsim_error_last()->code, HWSIM_OK);
   CHECK_TEXT(hwsim_error_last()->message, "");
-  uint32_t value;
+  uint64_t value;
   for (int i = 0; i < 100; i++) {
     uint32_t address = index % 2 ? 0x1000 + 4 * (uint32_t)index : HWSIM_REGISTER_COMMAND;
     hwsim_error error = hwsim_register_read(device, address, NULL, &value);
@@ -190,7 +190,8 @@ static void long_input_is_cut_not_overrun(void) {
 
 static void outputs_are_written_only_on_success(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&fault=bus@1*1000"), *second = NULL;
-  uint32_t value = 77, values[3] = {77, 77, 77};
+  uint64_t value = 77;
+  uint32_t values[3] = {77, 77, 77};
   double volts = 77;
   const hwsim_register *found = NULL;
   CHECK_FAILS(hwsim_register_read(device, 0x40, NULL, &value), HWSIM_EBUS);

@@ -34,7 +34,7 @@ static void a_changed_register_is_an_event(void) {
   static const uint32_t block[] = {7, 0, 9, 7};
   hwsim_device *device = open_device(MANUAL);
   hwsim_subscription *subscription = subscribe(device, KIND(REGISTER), 100);
-  uint32_t old;
+  uint64_t old;
   advance(device, 3 * MS);
   write_value(device, SCRATCH0, 7);
   write_value(device, SCRATCH0, 7);                    /* no change */

@@ -4,8 +4,8 @@
 #define SCRATCH0 HWSIM_REGISTER_SCRATCH0
 #define SCRATCH1 HWSIM_REGISTER_SCRATCH1
 
-static uint32_t get(hwsim_device *device, uint32_t address) {
-  uint32_t value;
+static uint64_t get(hwsim_device *device, uint32_t address) {
+  uint64_t value;
   CHECK_OK(hwsim_register_read(device, address, &forever, &value));
   return value;
 }
@@ -195,7 +195,7 @@ static void each_of_many_operations_has_a_fault_of_its_own(void) {
   enum { MANY = 100000 };
   hwsim_device *device = open_device("hwsim://d?latency=0s&clock=virtual");
   hwsim_fault fault;
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_fault_init(HWSIM_FAULT_CRC, &fault));
   for (fault.at = 2 * MANY; fault.at; fault.at -= 2)
     inject(device, fault);
@@ -276,7 +276,7 @@ static void stuck_bits_read_as_given(void) {
   CHECK_OK(hwsim_register_write(device, SCRATCH0, 0x12345678, NULL));
   CHECK_EQUAL(get(device, SCRATCH0), 0x12345A0F);
   CHECK_EQUAL(get(device, SCRATCH1), 0);
-  uint32_t old;
+  uint64_t old;
   CHECK_OK(hwsim_register_wait(device, SCRATCH0, 0xFF, 0x0F, NULL, &old));
   CHECK_FAILS(hwsim_register_wait(device, SCRATCH0, 0xFF, 0x78, NULL, &old), HWSIM_ETIMEOUT);
   CHECK_OK(hwsim_fault_clear(device));

@@ -4,8 +4,8 @@
 
 #define SCRATCH0 HWSIM_REGISTER_SCRATCH0
 
-static uint32_t get(hwsim_device *device, uint32_t address) {
-  uint32_t value;
+static uint64_t get(hwsim_device *device, uint32_t address) {
+  uint64_t value;
   CHECK_OK(hwsim_register_read(device, address, &forever, &value));
   return value;
 }
@@ -157,7 +157,7 @@ static void a_reconnect_queued_behind_the_disconnect_is_not_lost(void) {
   CHECK_EQUAL(operation_join(&first), HWSIM_EDISCONNECTED);
   operation_join(&second);
   const hwsim_call at_once = {0, NULL, NULL};
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_read(device, 0, &at_once, &value), HWSIM_ETIMEOUT); /* connected */
   hwsim_device_free(device);
 }

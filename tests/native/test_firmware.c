@@ -65,7 +65,8 @@ static hwsim_error program(hwsim_device *device, uint32_t version) {
 
 /* The version that runs; the register says the same. */
 static uint32_t running(hwsim_device *device) {
-  uint32_t version, value;
+  uint32_t version;
+  uint64_t value;
   CHECK_OK(hwsim_firmware_version(device, &version));
   CHECK_OK(hwsim_register_read(device, HWSIM_REGISTER_VERSION, NULL, &value));
   CHECK_EQUAL(value, version);

@@ -125,7 +125,7 @@ static void a_fork_in_enter_ends_the_childs_wait(void) {
 static int use_inherited_token(void *token) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
   const hwsim_call call = {HWSIM_TIMEOUT_DEFAULT, token, NULL};
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_read(device, 0, &call, &value), HWSIM_EFORKED);
   hwsim_cancel_set(token);
   hwsim_cancel_free(token);

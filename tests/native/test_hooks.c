@@ -94,7 +94,7 @@ static void enter_is_told_how_long_it_will_take(void) {
   CHECK_OK(read_once(self.device));
   CHECK(self.expected_ns > 0 && self.expected_ns <= 50 * MS + 1);
   const hwsim_call brief = {50 * S, NULL, NULL};
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_wait(self.device, 0x40, 1, 1, &brief, &value), HWSIM_ETIMEOUT);
   CHECK_EQUAL(self.expected_ns, INT64_MAX);
   remove_and_free(&self);
@@ -142,7 +142,7 @@ static void every_endless_wait_is_polled(void) {
                                      "hwsim://d?latency=0s", "hwsim://d?clock=1000x"};
   for (size_t i = 0; i < sizeof uris / sizeof *uris; i++) {
     witness self = {.poll_result = 1};
-    uint32_t value;
+    uint64_t value;
     install(&self, open_device(uris[i]));
     CHECK_FAILS(hwsim_register_wait(self.device, 0x40, 1, 1, &forever, &value), HWSIM_ECANCELLED);
     CHECK_FAILS(hwsim_device_wait_pending(self.device, 1, &forever), HWSIM_ECANCELLED);

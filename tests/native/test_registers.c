@@ -4,8 +4,8 @@
 #define UPTIME HWSIM_REGISTER_UPTIME
 #define SCRATCH(n) (HWSIM_REGISTER_SCRATCH0 + 4u * (uint32_t)(n))
 
-static uint32_t get(hwsim_device *device, uint32_t address) {
-  uint32_t value;
+static uint64_t get(hwsim_device *device, uint32_t address) {
+  uint64_t value;
   CHECK_OK(hwsim_register_read(device, address, &forever, &value));
   return value;
 }
@@ -74,7 +74,7 @@ static void writes_change_the_writable_bits_alone(void) {
 static void an_access_that_the_kind_forbids_fails(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
   size_t count;
-  uint32_t value;
+  uint64_t value;
   const hwsim_register *map = hwsim_register_map(&count);
   for (size_t i = 0; i < count; i++) {
     hwsim_access access = map[i].access;
@@ -93,7 +93,8 @@ static void an_access_that_the_kind_forbids_fails(void) {
 static void addresses_without_a_register_fail(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
   static const uint32_t wrong[] = {0x01, 0x42, 0x28, 0x3C, 0x60, 0x1000, 0xFFFFFFFC, 0xFFFFFFFF};
-  uint32_t value, values[40] = {0};
+  uint64_t value;
+  uint32_t values[40] = {0};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     CHECK_FAILS(hwsim_register_read(device, wrong[i], NULL, &value), HWSIM_EADDRESS);
     CHECK_FAILS(hwsim_register_write(device, wrong[i], 0, NULL), HWSIM_EADDRESS);
@@ -141,7 +142,7 @@ static void a_written_one_clears_its_event(void) {
 
 static void reading_clears_the_fault_count(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&fault=crc@1*3");
-  uint32_t value;
+  uint64_t value;
   for (int i = 0; i < 3; i++)
     CHECK_FAILS(hwsim_register_read(device, 0, NULL, &value), HWSIM_ECRC);
   CHECK_EQUAL(get(device, HWSIM_REGISTER_FAULT_COUNT), 3);
@@ -216,7 +217,8 @@ static void a_block_is_atomic(void) {
 
 /* Each thread counts in a field of 4 bits of its own; a lost update would show there. */
 static void count_in_own_field(int index, void *device) {
-  uint32_t shift = 4 * (uint32_t)index, mask = UINT32_C(15) << shift, old;
+  uint32_t shift = 4 * (uint32_t)index, mask = UINT32_C(15) << shift;
+  uint64_t old;
   for (uint32_t i = 0; i < 200; i++) {
     uint32_t next = (i + 1) << shift & mask;
     CHECK_OK(hwsim_register_update(device, SCRATCH(3), mask, next, &forever, &old));

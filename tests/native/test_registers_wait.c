@@ -19,7 +19,7 @@ static operation waiter(hwsim_device *device, uint32_t address, uint32_t mask, u
 
 static void a_value_that_is_there_ends_the_wait_at_once(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=1ms");
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_register_wait(device, HWSIM_REGISTER_ID, 0xFF, 0x49, NULL, &value));
   CHECK_EQUAL(value, 0x48575349);
   CHECK_EQUAL(now(device), MS);
@@ -73,7 +73,7 @@ static void of_a_register_that_reading_clears_only_the_match_is_read(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&fault=spike@2*3&timeout=inf");
   operation wait = waiter(device, HWSIM_REGISTER_FAULT_COUNT, UINT32_MAX, 2);
   operation_start(&wait);
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_register_read(device, 0, NULL, &value));
   CHECK_OK(hwsim_register_read(device, 0, NULL, &value));
   CHECK_EQUAL(operation_join(&wait), HWSIM_OK);
@@ -95,7 +95,7 @@ static void a_reset_wakes_those_who_wait_for_it(void) {
 
 static void bits_outside_the_mask_are_refused(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_wait(device, SCRATCH0, 0xF, 0x10, NULL, &value), HWSIM_EINVALID);
   CHECK_MESSAGE("0x00000010");
   CHECK_FAILS(hwsim_register_wait(device, HWSIM_REGISTER_COMMAND, 1, 1, NULL, &value),
@@ -107,7 +107,7 @@ static void bits_outside_the_mask_are_refused(void) {
 
 static void uptime_counts_milliseconds(void) {
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=0s");
-  uint32_t value;
+  uint64_t value;
   advance(device, 5 * MS - 1);
   CHECK_OK(hwsim_register_read(device, UPTIME, NULL, &value));
   CHECK_EQUAL(value, 4);
@@ -131,7 +131,8 @@ static void check_matches(hwsim_device *device, int64_t reset_ns) {
   static const uint32_t shapes[] = {0xFF, 0xF0F, 0x1, 0x3FE, 0x800, 0xFFF, 0x555};
   for (int i = 0; i < 300; i++) {
     uint32_t mask = shapes[(random_number() >> 16) % (sizeof shapes / sizeof *shapes)];
-    uint32_t expected = random_number() & mask, value;
+    uint32_t expected = random_number() & mask;
+    uint64_t value;
     uint64_t ms = (uint64_t)((now(device) - reset_ns) / MS);
     uint64_t match = next_match_by_trying(ms, mask, expected);
     CHECK_OK(hwsim_register_wait(device, UPTIME, mask, expected, &forever, &value));
@@ -149,7 +150,7 @@ static void waiting_for_uptime_ends_at_the_next_match(void) {
 
 static void uptime_matches_across_its_wrap(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=0s");
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_register_wait(device, UPTIME, UINT32_MAX, UINT32_MAX - 5000, &forever, &value));
   check_matches(device, 0);
   CHECK(now(device) / MS > UINT32_MAX);
@@ -161,7 +162,7 @@ static void uptime_matches_across_its_wrap(void) {
 static void uptime_matches_from_the_last_reset_on(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=700us");
   CHECK_OK(hwsim_device_reset(device, NULL));
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_register_wait(device, UPTIME, UINT32_MAX, 3, NULL, &value));
   CHECK_EQUAL(now(device), 3 * MS + 700000);
   hwsim_device_free(device);
@@ -185,7 +186,7 @@ static void a_reset_moves_what_waits_for_uptime(void) {
 static void stuck_bits_can_make_uptime_match_earlier(void) {
   hwsim_device *device =
       open_device("hwsim://d?clock=virtual&latency=0s&fault=stuck:0x10/0x400=0x400");
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_register_wait(device, UPTIME, 0xC00, 0xC00, &forever, &value));
   CHECK_EQUAL(now(device), 2048 * MS);
   hwsim_device_free(device);
@@ -193,7 +194,7 @@ static void stuck_bits_can_make_uptime_match_earlier(void) {
 
 static void uptime_ends_a_real_wait(void) {
   hwsim_device *device = open_device("hwsim://d?latency=0s");
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(hwsim_register_wait(device, UPTIME, UINT32_MAX, 20, NULL, &value));
   CHECK(now(device) >= 20 * MS);
   hwsim_device_free(device);
@@ -202,7 +203,7 @@ static void uptime_ends_a_real_wait(void) {
 static void a_timeout_before_the_match_wins(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=0s");
   const hwsim_call brief = {10 * MS - 1, NULL, NULL}, enough = {10 * MS, NULL, NULL};
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_wait(device, UPTIME, UINT32_MAX, 10, &brief, &value), HWSIM_ETIMEOUT);
   CHECK_OK(hwsim_register_wait(device, UPTIME, UINT32_MAX, 10, &enough, &value));
   CHECK_EQUAL(now(device), 10 * MS);

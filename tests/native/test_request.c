@@ -54,7 +54,8 @@ typedef struct bench {
   hwsim_stream *stream;
   hwsim_subscription *subscription;
   hwsim_call call;
-  uint32_t words[4]; /* results */
+  uint64_t value; /* results */
+  uint32_t words[4];
   double volts[2];
   int16_t codes[8];
   hwsim_block block;
@@ -65,7 +66,7 @@ typedef struct bench {
 } bench;
 
 static hwsim_error call_read(bench *b) {
-  return hwsim_register_read(b->device, HWSIM_REGISTER_ID, &b->call, b->words);
+  return hwsim_register_read(b->device, HWSIM_REGISTER_ID, &b->call, &b->value);
 }
 static hwsim_error call_write(bench *b) {
   return hwsim_register_write(b->device, SCRATCH, 7, &b->call);
@@ -80,10 +81,10 @@ static hwsim_error call_write_block(bench *b) {
   return error;
 }
 static hwsim_error call_update(bench *b) {
-  return hwsim_register_update(b->device, SCRATCH, 0xF0, 0x50, &b->call, b->words);
+  return hwsim_register_update(b->device, SCRATCH, 0xF0, 0x50, &b->call, &b->value);
 }
 static hwsim_error call_wait(bench *b) {
-  return hwsim_register_wait(b->device, SCRATCH, 0, 0, &b->call, b->words);
+  return hwsim_register_wait(b->device, SCRATCH, 0, 0, &b->call, &b->value);
 }
 static hwsim_error call_convert(bench *b) {
   return hwsim_signal_read(b->device, 1, &b->call, b->volts);
@@ -224,7 +225,7 @@ static void a_burst_is_one_wake_up_and_is_taken_in_batches_in_order(void) {
   hwsim_queue *queue = new_queue();
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=1ms");
   hwsim_call all[COUNT];
-  uint32_t value;
+  uint64_t value;
   for (int i = 0; i < COUNT; i++) {
     all[i] = with(new_request(queue, &all[i]));
     CHECK_EQUAL(hwsim_register_read(device, HWSIM_REGISTER_ID, &all[i], &value), HWSIM_EPENDING);
@@ -252,7 +253,7 @@ static void one_that_waits_for_nothing_has_its_result_at_once(void) {
   hwsim_queue *queue = new_queue();
   hwsim_device *device = open_device("hwsim://d?latency=0s");
   const hwsim_call call = with(new_request(queue, NULL));
-  uint32_t value = 0;
+  uint64_t value = 0;
   for (int i = 0; i < 2; i++)
     CHECK_OK(hwsim_register_read(device, HWSIM_REGISTER_ID, &call, &value));
   CHECK(value);
@@ -267,7 +268,7 @@ static void the_descriptor_is_readable_when_the_first_one_is_due(void) {
   hwsim_device *slow = open_device("hwsim://slow?latency=3600s&timeout=inf");
   hwsim_device *fast = open_device("hwsim://fast?latency=20ms");
   hwsim_call first = with(new_request(queue, NULL)), second = with(new_request(queue, NULL));
-  uint32_t value;
+  uint64_t value;
   CHECK_EQUAL(hwsim_register_read(slow, HWSIM_REGISTER_ID, &first, &value), HWSIM_EPENDING);
   CHECK_EQUAL(hwsim_register_read(fast, HWSIM_REGISTER_ID, &second, &value), HWSIM_EPENDING);
   CHECK(!readable(queue, 0));
@@ -289,7 +290,7 @@ static void virtual_clocks_jump_to_what_comes_first(void) {
   hwsim_queue *queue = new_queue();
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=1ms");
   hwsim_call waiting = with(new_request(queue, NULL)), writing = with(new_request(queue, NULL));
-  uint32_t value;
+  uint64_t value;
   CHECK_EQUAL(hwsim_register_wait(device, SCRATCH, 1, 1, &waiting, &value), HWSIM_EPENDING);
   CHECK_EQUAL(hwsim_register_write(device, SCRATCH, 1, &writing), HWSIM_EPENDING);
   CHECK(next_ended(queue) == writing.request);
@@ -310,7 +311,7 @@ static void cancel_takes_it_off_the_bus_without_effect(void) {
   hwsim_queue *queue = new_queue();
   hwsim_device *device = open_device("hwsim://d?clock=manual&latency=1ms");
   hwsim_call first = with(new_request(queue, NULL)), second = with(new_request(queue, NULL));
-  uint32_t value;
+  uint64_t value;
   CHECK_EQUAL(hwsim_register_write(device, SCRATCH, 1, &first), HWSIM_EPENDING);
   CHECK_EQUAL(hwsim_register_read(device, SCRATCH, &second, &value), HWSIM_EPENDING);
   hwsim_request_cancel(first.request);
@@ -383,7 +384,7 @@ static void the_device_may_be_freed_meanwhile(void) {
   hwsim_queue *queue = new_queue();
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   const hwsim_call call = with(new_request(queue, NULL));
-  uint32_t value;
+  uint64_t value;
   CHECK_EQUAL(hwsim_register_read(device, SCRATCH, &call, &value), HWSIM_EPENDING);
   hwsim_device_free(device);
   hwsim_queue_free(queue);
@@ -401,7 +402,7 @@ static void a_pending_request_serves_no_other_call(void) {
   static bench b;
   set_up(&b, "hwsim://other?clock=manual");
   b.call = call;
-  uint32_t value;
+  uint64_t value;
   CHECK_EQUAL(hwsim_register_read(device, SCRATCH, &call, &value), HWSIM_EPENDING);
   for (int i = 0; i < CALLS; i++)
     CHECK_FAILS(calls[i](&b), HWSIM_ESTATE);
@@ -419,7 +420,7 @@ static void refused_arguments_leave_it_free(void) {
   hwsim_queue *queue = new_queue();
   hwsim_device *device = open_device("hwsim://d?clock=manual");
   hwsim_call call = with(new_request(queue, NULL));
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_read(device, 0x41, &call, &value), HWSIM_EADDRESS);
   call.timeout_ns = -2;
   CHECK_FAILS(hwsim_register_read(device, SCRATCH, &call, &value), HWSIM_EINVALID);
@@ -439,7 +440,7 @@ static void a_forked_child_has_none_of_it(void) {
   static bench b;
   set_up(&b, "hwsim://e");
   b.call = job;
-  uint32_t value;
+  uint64_t value;
   CHECK_EQUAL(hwsim_register_read(device, HWSIM_REGISTER_ID, &call, &value), HWSIM_EPENDING);
   CHECK_EQUAL(call_calibrate(&b), HWSIM_EPENDING);
   fflush(NULL);

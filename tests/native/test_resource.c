@@ -179,7 +179,7 @@ static void a_name_is_needed_and_checked(void) {
 
 static void faults_may_be_repeated(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&fault=bus@1&fault=crc@2");
-  uint32_t value;
+  uint64_t value;
   CHECK_FAILS(hwsim_register_read(device, 0, NULL, &value), HWSIM_EBUS);
   CHECK_FAILS(hwsim_register_read(device, 0, NULL, &value), HWSIM_ECRC);
   CHECK_OK(hwsim_register_read(device, 0, NULL, &value));

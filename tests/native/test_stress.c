@@ -147,6 +147,7 @@ static hwsim_error stream_a_little(player *self, hwsim_device *device) {
 
 static hwsim_error call_at_random(player *self, slot *slot, hwsim_device *device) {
   uint32_t address = random_address(self), value = random_below(self, 16), values[8] = {0};
+  uint64_t result;
   size_t count = 1 + random_below(self, 8), length;
   double volts;
   int64_t time_ns;
@@ -155,8 +156,8 @@ static hwsim_error call_at_random(player *self, slot *slot, hwsim_device *device
   switch (random_below(self, 31)) {
   case 0: return hwsim_register_read_block(device, address, count, &self->call, values);
   case 1: return hwsim_register_write_block(device, address, values, count, &self->call);
-  case 2: return hwsim_register_update(device, address, 0xF, value, &self->call, &value);
-  case 3: return hwsim_register_wait(device, address, 0xF, value, &self->call, &value);
+  case 2: return hwsim_register_update(device, address, 0xF, value, &self->call, &result);
+  case 3: return hwsim_register_wait(device, address, 0xF, value, &self->call, &result);
   case 4: return hwsim_device_wait_pending(device, 1 + value % 4, &self->call);
   case 5: return hwsim_device_reset(device, &self->call);
   case 6: return set_random_signal(self, device);
@@ -184,7 +185,7 @@ static hwsim_error call_at_random(player *self, slot *slot, hwsim_device *device
   case 25: return hwsim_signal_read(device, value % 4, &self->call, &volts);
   case 26:
   case 27: return hwsim_register_write(device, address, value, &self->call);
-  default: return hwsim_register_read(device, address, &self->call, &value);
+  default: return hwsim_register_read(device, address, &self->call, &result);
   }
 }
 
@@ -256,7 +257,7 @@ static void wait_free_or_cancel(int index, void *shared) {
   if (index == 0) {
     const hwsim_hooks hooks = {.enter = note_waiting, .leave = ignore, .user = self};
     const hwsim_call call = {HWSIM_TIMEOUT_NEVER, self->token, NULL};
-    uint32_t value;
+    uint64_t value;
     hwsim_hooks_set(&hooks);
     hwsim_error error = hwsim_register_read(self->device, 0, &call, &value);
     hwsim_hooks_set(NULL);

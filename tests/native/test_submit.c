@@ -156,7 +156,7 @@ static void its_timeout_and_its_faults_reach_it(void) {
 static void a_blocking_call_takes_its_turn_among_them(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual&latency=1ms");
   noted before;
-  uint32_t value;
+  uint64_t value;
   CHECK_OK(submit(device, &before, NULL));
   CHECK_OK(hwsim_register_read(device, HWSIM_REGISTER_ID, NULL, &value));
   check_ended(&before, HWSIM_OK, 1);

@@ -15,7 +15,7 @@ typedef struct operation {
   hwsim_device *device;
   hwsim_error (*run)(struct operation *self);
   uint32_t address, mask;
-  uint32_t value; /* in: to write or to wait for; out: what was read */
+  uint64_t value; /* in: to write or to wait for; out: what was read */
   const hwsim_call *call;
   const hwsim_hooks *hooks;
   hwsim_error result;

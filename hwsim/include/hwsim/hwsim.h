@@ -259,8 +259,8 @@ typedef struct hwsim_config {
  * EINVALID (what is wrong, with the nearest valid key), EINUSE (already open here), ENOMEM. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out);
 
-/* As hwsim_device_open(), a device of this model. EINVALID also if the model breaks one of its
- * rules (names the register). */
+/* As hwsim_device_open(), a device of this model, of which it keeps a copy, or, if it comes from
+ * hwsim_model_new(), that one. EINVALID also if the model breaks one of its rules. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_open_model(const hwsim_model *model,
                                                             const char *uri,
                                                             hwsim_device **device_out);
@@ -289,7 +289,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_reset(hwsim_device *device,
 HWSIM_API bool hwsim_device_is_open(hwsim_device *device);
 /* Valid as long as the handle; also after close. */
 HWSIM_API const hwsim_config *hwsim_device_config(const hwsim_device *device);
-/* What the device is; valid as long as the model. */
+/* What the device is: a copy of the model that it was opened with; valid as long as the handle. */
 HWSIM_API const hwsim_model *hwsim_device_model(const hwsim_device *device);
 /* The default timeout of the device's operations. Errors: EFORKED; set: EINVALID (negative). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_get_timeout(hwsim_device *device,
@@ -372,6 +372,14 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, in
 enum { HWSIM_REGISTERS(HWSIM_X) };
 #undef HWSIM_X
 
+/* Checks a model and makes a copy of it, with all that its pointers lead to, which any number of
+ * devices can share. A model of 10,000 registers takes some 2 ms. Any thread may use it.
+ * Errors: EINVALID (which register or field breaks which rule of model.h), ENOMEM. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_model_new(const hwsim_model *model,
+                                                    const hwsim_model **model_out);
+/* Gives it back. The devices that were opened with it keep it alive. NULL, and a model that
+ * hwsim_model_new() has not made, are ignored. */
+HWSIM_API void hwsim_model_free(const hwsim_model *model);
 /* A register of a model by its name. Errors: ENOTFOUND (with the nearest name), EINVALID (a null
  * name). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_model_find(const hwsim_model *model, const char *name,
@@ -385,14 +393,16 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_find(const char *name,
                                                         const hwsim_register **register_out);
 
 /* All of these are one operation on the bus, and block. Errors, before the bus is touched: EADDRESS
- * (no register there, or not aligned to 4), EACCESS (reads of WO, writes of RO and RC). */
+ * (no register or word of a memory begins there), EACCESS (reads of WO, writes of RO and RC),
+ * EINVALID (a value with more bits than the register). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_read(hwsim_device *device, uint32_t address,
                                                         const hwsim_call *call,
-                                                        uint32_t *value_out);
+                                                        uint64_t *value_out);
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address,
-                                                         uint32_t value, const hwsim_call *call);
-/* `count` registers at rising addresses, atomically; EINVALID if count is 0, EADDRESS if one of
- * them does not exist, and then nothing is read or written. */
+                                                         uint64_t value, const hwsim_call *call);
+/* `count` registers of one size that follow each other without a gap, or words of one memory,
+ * atomically; EINVALID if count is 0 or they are 64 bits wide, EADDRESS if one of them does not
+ * exist, and then nothing is read or written. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_read_block(hwsim_device *device,
                                                               uint32_t address, size_t count,
                                                               const hwsim_call *call,
@@ -401,19 +411,19 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_write_block(hwsim_device *dev
                                                                uint32_t address,
                                                                const uint32_t *values, size_t count,
                                                                const hwsim_call *call);
-/* Read-modify-write, atomically: new = (old & ~mask) | (value & mask). Gives the old value. Only RW
- * registers (EACCESS). */
+/* Writes only the bits of the mask, atomically: new = (old & ~mask) | (value & mask), if that is
+ * what a write does to them. Gives the old value. Only RW registers (EACCESS). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address,
-                                                          uint32_t mask, uint32_t value,
+                                                          uint64_t mask, uint64_t value,
                                                           const hwsim_call *call,
-                                                          uint32_t *old_value_out);
+                                                          uint64_t *old_value_out);
 /* Waits until (value & mask) == expected, and gives that value. The device watches the register
  * itself: one operation on the bus, which leaves it free for others meanwhile. With a register that
  * reading clears, only the value that matches is read. EINVALID: expected has bits outside mask. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address,
-                                                        uint32_t mask, uint32_t expected,
+                                                        uint64_t mask, uint64_t expected,
                                                         const hwsim_call *call,
-                                                        uint32_t *value_out);
+                                                        uint64_t *value_out);
 
 /* ----------------------------------------------------------------------------------- signals -- */
 
@@ -833,8 +843,8 @@ typedef struct hwsim_fault {
   double probability; /* 0 to 1 */
   int64_t extra_ns;   /* spike: 0 to 1 h */
   uint32_t address;   /* stuck: a readable register */
-  uint32_t mask;      /* stuck: its stuck bits; 0: none */
-  uint32_t value;     /* stuck: what they read as; bits of the mask */
+  uint64_t mask;      /* stuck: its stuck bits; 0: none */
+  uint64_t value;     /* stuck: what they read as; bits of the mask */
 } hwsim_fault;
 
 /* A fault of this kind with the usual values: the next operation, certainly, once; stuck: without

@@ -202,15 +202,37 @@ private:
   }
 };
 
+// ------------------------------------------------------------------------------------- models --
+
+// What a kind of device is: a copy of a description, for any number of devices, which keep it
+// alive.
+class model {
+public:
+  explicit model(const hwsim_model &description) {
+    const hwsim_model *made = nullptr;
+    check(hwsim_model_new(&description, &made));
+    handle_.reset(made);
+  }
+  const hwsim_model *get() const noexcept { return handle_.get(); }
+
+private:
+  struct deleter {
+    void operator()(const hwsim_model *made) const noexcept { hwsim_model_free(made); }
+  };
+  std::unique_ptr<const hwsim_model, deleter> handle_;
+};
+
 // ------------------------------------------------------------------------------------- device --
 
 // A device, open from construction to close() or destruction. Every member may be called from any
 // thread, all at once; those that take a timeout block.
 class device {
 public:
-  explicit device(const std::string &uri) {
+  // Without a model: the built-in one.
+  explicit device(const std::string &uri, const model *made = nullptr) {
     hwsim_device *opened = nullptr;
-    check(hwsim_device_open(uri.c_str(), &opened));
+    check(made ? hwsim_device_open_model(made->get(), uri.c_str(), &opened)
+               : hwsim_device_open(uri.c_str(), &opened));
     handle_.reset(opened);
   }
 
@@ -218,7 +240,8 @@ public:
   void cancel() { check(hwsim_device_cancel(get())); }
   bool is_open() const noexcept { return hwsim_device_is_open(get()); }
   const hwsim_config &config() const noexcept { return *hwsim_device_config(get()); }
-  const hwsim_model &model() const noexcept { return *hwsim_device_model(get()); }
+  // What it is; valid as long as the device.
+  const hwsim_model &description() const noexcept { return *hwsim_device_model(get()); }
   hwsim_device *get() const noexcept { return handle_.get(); }
 
   void reset(timeout limit = {}, const cancel_token *cancel = nullptr) {
@@ -269,22 +292,22 @@ public:
   }
   void advance(std::chrono::nanoseconds step) { check(hwsim_clock_advance(get(), step.count())); }
 
-  std::uint32_t read_register(std::uint32_t address) {
-    std::uint32_t value = 0;
+  std::uint64_t read_register(std::uint32_t address) {
+    std::uint64_t value = 0;
     check(hwsim_register_read(get(), address, nullptr, &value));
     return value;
   }
-  std::uint32_t read_register(std::uint32_t address, timeout limit,
+  std::uint64_t read_register(std::uint32_t address, timeout limit,
                               const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);
-    std::uint32_t value = 0;
+    std::uint64_t value = 0;
     check(hwsim_register_read(get(), address, &call, &value));
     return value;
   }
-  void write_register(std::uint32_t address, std::uint32_t value) {
+  void write_register(std::uint32_t address, std::uint64_t value) {
     check(hwsim_register_write(get(), address, value, nullptr));
   }
-  void write_register(std::uint32_t address, std::uint32_t value, timeout limit,
+  void write_register(std::uint32_t address, std::uint64_t value, timeout limit,
                       const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);
     check(hwsim_register_write(get(), address, value, &call));
@@ -299,17 +322,17 @@ public:
     hwsim_call call = options(limit, cancel);
     check(hwsim_register_write_block(get(), address, values, count, &call));
   }
-  std::uint32_t update_register(std::uint32_t address, std::uint32_t mask, std::uint32_t value,
+  std::uint64_t update_register(std::uint32_t address, std::uint64_t mask, std::uint64_t value,
                                 timeout limit = {}, const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);
-    std::uint32_t old = 0;
+    std::uint64_t old = 0;
     check(hwsim_register_update(get(), address, mask, value, &call, &old));
     return old;
   }
-  std::uint32_t wait_register(std::uint32_t address, std::uint32_t mask, std::uint32_t expected,
+  std::uint64_t wait_register(std::uint32_t address, std::uint64_t mask, std::uint64_t expected,
                               timeout limit = {}, const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);
-    std::uint32_t value = 0;
+    std::uint64_t value = 0;
     check(hwsim_register_wait(get(), address, mask, expected, &call, &value));
     return value;
   }

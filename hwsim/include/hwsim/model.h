@@ -1,10 +1,12 @@
 /* A model: what a kind of device is, as data. Included by hwsim.h.
  *
  * Every device is one of a model, which hwsim_device_open_model() is given; hwsim_device_open()
- * uses the built-in one, hwsim_daq. A model is constant, and outlives every device of it. */
+ * uses the built-in one, hwsim_daq. A model is a description: plain structures, which the library
+ * checks and copies. hwsim_model_new() does so once for any number of devices. */
 #ifndef HWSIM_MODEL_H
 #define HWSIM_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,15 +38,86 @@ typedef enum hwsim_role {
 #undef HWSIM_X
 } hwsim_role;
 
+/* X(NAME, value, text, meaning): what a read does to the bits of a field; names as in SystemRDL. */
+#define HWSIM_ONREADS(X)                                                                           \
+  X(NONE, 0, "", "nothing")                                                                        \
+  X(CLEAR, 1, "rclr", "clears them")                                                               \
+  X(SET, 2, "rset", "sets them")
+
+/* X(NAME, value, text, meaning): what a write does to the bits of a field. */
+#define HWSIM_ONWRITES(X)                                                                          \
+  X(VALUE, 0, "", "stores them")                                                                   \
+  X(ONE_SETS, 1, "woset", "a written 1 sets its bit")                                              \
+  X(ONE_CLEARS, 2, "woclr", "a written 1 clears its bit")                                          \
+  X(ONE_TOGGLES, 3, "wot", "a written 1 inverts its bit")                                          \
+  X(ZERO_SETS, 4, "wzs", "a written 0 sets its bit")                                               \
+  X(ZERO_CLEARS, 5, "wzc", "a written 0 clears its bit")                                           \
+  X(ZERO_TOGGLES, 6, "wzt", "a written 0 inverts its bit")                                         \
+  X(CLEARS, 7, "wclr", "any write clears them")                                                    \
+  X(SETS, 8, "wset", "any write sets them")
+
+typedef enum hwsim_onread {
+#define HWSIM_X(name, value, text, meaning) HWSIM_ONREAD_##name = value,
+  HWSIM_ONREADS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_onread;
+
+typedef enum hwsim_onwrite {
+#define HWSIM_X(name, value, text, meaning) HWSIM_ONWRITE_##name = value,
+  HWSIM_ONWRITES(HWSIM_X)
+#undef HWSIM_X
+} hwsim_onwrite;
+
+/* A name for a value of a field. */
+typedef struct hwsim_enumerator {
+  const char *name;
+  uint64_t value;
+  const char *description; /* or NULL */
+} hwsim_enumerator;
+
+/* Bits of a register with a meaning of their own. */
+typedef struct hwsim_field {
+  const char *name;
+  const char *description; /* or NULL */
+  uint8_t lsb, width;      /* bits lsb to lsb + width - 1 of the register */
+  bool readable;           /* otherwise its bits read as 0 */
+  bool writable;           /* otherwise what is written to them is ignored */
+  bool pulse; /* singlepulse: is 0 again when the write, and what it set off, is over */
+  bool once;  /* it takes the first write after power-on or a reset, and no other */
+  hwsim_onread onread;
+  hwsim_onwrite onwrite;
+  const hwsim_enumerator *enumerators;
+  uint32_t enumerator_count;
+} hwsim_field;
+
+/* Addresses are bytes. A register is aligned to its size and overlaps no other. */
 typedef struct hwsim_register {
   const char *name;
-  uint32_t address; /* bytes; registers are 32 bits wide and aligned to 4 */
+  uint32_t address;
   hwsim_access access;
-  uint32_t reset_value; /* at power-on, too */
-  uint32_t writable;    /* bits that a write can change; the others keep their value */
-  const char *description;
+  uint64_t reset_value;    /* at power-on, too */
+  uint64_t writable;       /* bits that a write can change; the others keep their value */
+  const char *description; /* or NULL */
   hwsim_role role;
+  uint32_t bits; /* 8, 16, 32 or 64; 0: 32 */
+  /* What its fields do to their bits counts instead of `access` and `writable`. Only a register
+   * that is RW, RO or WO, and has no role, can have fields that are anything but plain. */
+  const hwsim_field *fields;
+  uint32_t field_count; /* each name and bit once */
 } hwsim_register;
+
+/* Words that hold what is written to them, 0 at first; a reset leaves them as they are. */
+typedef struct hwsim_memory {
+  const char *name;
+  uint32_t address;    /* aligned to the size of a word */
+  uint32_t bits;       /* of a word: 8, 16, 32 or 64; 0: 32 */
+  uint32_t words;      /* from 1; all memories of a model together: HWSIM_MEMORY_LARGEST bytes */
+  hwsim_access access; /* RW, RO or WO */
+  const char *description; /* or NULL */
+} hwsim_memory;
+
+#define HWSIM_REGISTERS_LARGEST 65535           /* registers of a model */
+#define HWSIM_MEMORY_LARGEST (INT64_C(1) << 28) /* bytes of memory of a device */
 
 struct hwsim_signal;
 
@@ -55,6 +128,10 @@ typedef struct hwsim_model {
   uint32_t channels;               /* 1 to 64, unless the resource string says otherwise */
   /* What is connected at power-on to each of `channels` channels; NULL: hwsim_signal_default(). */
   const struct hwsim_signal *signals;
+  const hwsim_memory *memories; /* sorted by address, apart from each other and from registers */
+  size_t memory_count;
+  bool big_endian;          /* how a value lies in the bytes at its address */
+  struct model_image *made; /* the library's own: leave it NULL */
 } hwsim_model;
 
 #endif

@@ -12,7 +12,7 @@
 #include "models/roles.h"
 #include "parts/faults.h"
 #include "parts/firmware.h"
-#include "parts/map.h"
+#include "parts/image.h"
 #include "timeline/bus.h"
 #include "timeline/call.h"
 
@@ -59,6 +59,7 @@ static void destroy(hwsim_device *device) {
   converters_free(device);
   registers_free(device);
   timeline_free(device);
+  image_release(device->model->made);
   free(device);
 }
 
@@ -71,7 +72,7 @@ static const bus_host host = {.holds_back = subscribers_hold_back,
                               .power_on = power_on};
 
 /* Its parts at power-on. ENOMEM, with details. */
-static hwsim_error assemble(hwsim_device *device, register_index *index, bool own_index) {
+static hwsim_error assemble(hwsim_device *device, model_image *image) {
   observer *latches = &((block *)(void *)device)->latches;
   device->life = &life;
   atomic_init(&device->references, 1);
@@ -83,7 +84,7 @@ static hwsim_error assemble(hwsim_device *device, register_index *index, bool ow
   ticks_open(device);
   comparators_open(device);
   bool good = converters_open(device);
-  good = registers_open(device, index, own_index) && good;
+  good = registers_open(device, image) && good;
   latches->happened = roles_observe;
   observers_add(device, latches);
   return good ? HWSIM_OK : error_no_memory(device->config.name, OPERATION(device, open)->name);
@@ -91,26 +92,25 @@ static hwsim_error assemble(hwsim_device *device, register_index *index, bool ow
 
 /* -------------------------------------------------------------------------------------- life -- */
 
-/* Opens a device of an indexed model, which has been checked. */
-static hwsim_error open_indexed(register_index *index, bool own_index, const hwsim_model *model,
-                                const char *uri, hwsim_device **device_out) {
+/* Opens a device of the model with this image, of which it takes over a reference. */
+static hwsim_error open_image(model_image *image, const char *uri, hwsim_device **device_out) {
   hwsim_config config;
   resource_faults faults = {0};
   hwsim_device *device = NULL;
-  hwsim_error error = resource_parse(uri, model, &config, &faults);
-  if (!error)
-    device = index ? zeroed(lay_out(NULL)) : NULL;
-  if (!error && !device)
-    error = error_no_memory(config.name, OPERATION(device, open)->name);
-  if (error) {
-    if (own_index)
-      free(index);
+  hwsim_error error = resource_parse(uri, &image->model, &config, &faults);
+  if (!error) {
+    device = zeroed(lay_out(NULL));
+    if (!device)
+      error = error_no_memory(config.name, OPERATION(device, open)->name);
+  }
+  if (!device) {
+    image_release(image);
     goto failed;
   }
   device->config = config;
-  device->model = model;
+  device->model = &image->model;
   lay_out(device);
-  error = assemble(device, index, own_index);
+  error = assemble(device, image);
   for (size_t i = 0; !error && i < faults.count; i++)
     error = faults_add(device, &faults.items[i]);
   if (!error)
@@ -131,28 +131,33 @@ failed:
 
 hwsim_error hwsim_device_open_model(const hwsim_model *model, const char *uri,
                                     hwsim_device **device_out) {
-  hwsim_error error = map_check(model, "");
-  if (error)
-    return error;
-  return open_indexed(register_index_new(model, role_behaviours), true, model, uri, device_out);
+  model_image *image;
+  hwsim_error error = image_of(model, role_behaviours, &image);
+  return error ? error : open_image(image, uri, device_out);
 }
 
-/* The index of the built-in model, made once; NULL: no memory. Its check takes longer than opening
- * a device, and it passes: test_model.c. */
-static register_index *built_in_index(void) {
-  static _Atomic(register_index *) made;
-  register_index *index = atomic_load_explicit(&made, memory_order_acquire), *other = NULL;
-  if (index)
-    return index;
-  index = register_index_new(&hwsim_daq, role_behaviours);
-  if (!index || atomic_compare_exchange_strong(&made, &other, index))
-    return index;
-  free(index); /* another thread was first */
-  return other;
+/* The image of the built-in model, made once: that takes longer than opening a device. A user's
+ * model has it as well, from hwsim_model_new(). */
+static hwsim_error built_in(model_image **image_out) {
+  static _Atomic(model_image *) made;
+  model_image *image = atomic_load_explicit(&made, memory_order_acquire), *other = NULL;
+  hwsim_error error = HWSIM_OK;
+  if (!image) {
+    error = image_of(&hwsim_daq, role_behaviours, &image);
+    if (!error && !atomic_compare_exchange_strong(&made, &other, image)) {
+      image_release(image); /* another thread was first */
+      image = other;
+    }
+  }
+  if (!error)
+    *image_out = image_retain(image);
+  return error;
 }
 
 hwsim_error hwsim_device_open(const char *uri, hwsim_device **device_out) {
-  return open_indexed(built_in_index(), false, &hwsim_daq, uri, device_out);
+  model_image *image;
+  hwsim_error error = built_in(&image);
+  return error ? error : open_image(image, uri, device_out);
 }
 
 void hwsim_device_close(hwsim_device *device) {

@@ -25,8 +25,14 @@ enum {
   ROLE_SCRATCH7 = HWSIM_ROLE_NONE
 };
 
-#define HWSIM_X(name, address, access, reset, writable, description)                               \
-  {#name, address, HWSIM_ACCESS_##access, reset, writable, description, (hwsim_role)ROLE_##name},
+#define HWSIM_X(name_, address_, access_, reset_, writable_, description_)                         \
+  {.name = #name_,                                                                                 \
+   .address = address_,                                                                            \
+   .access = HWSIM_ACCESS_##access_,                                                               \
+   .reset_value = reset_,                                                                          \
+   .writable = writable_,                                                                          \
+   .description = description_,                                                                    \
+   .role = (hwsim_role)ROLE_##name_},
 static const hwsim_register registers[] = {HWSIM_REGISTERS(HWSIM_X)};
 #undef HWSIM_X
 

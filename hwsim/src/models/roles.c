@@ -19,7 +19,7 @@ static uint32_t read_channels(const hwsim_device *device, int64_t at_ns) {
 
 static uint32_t read_status(const hwsim_device *device, int64_t at_ns) {
   (void)at_ns;
-  uint32_t events =
+  uint64_t events =
       registers_get(device, HWSIM_ROLE_EVENT_STATUS) & registers_get(device, HWSIM_ROLE_EVENT_MASK);
   return (converters_are_enabled(device) ? 1 : 0) + (events ? 2 : 0);
 }

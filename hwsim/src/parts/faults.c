@@ -101,10 +101,17 @@ hwsim_error fault_check(const hwsim_model *model, const char *device, const char
     return HWSIM_OK;
   if (fault->value & ~fault->mask)
     return error_set(HWSIM_EINVALID, device, operation,
-                     "value must have no bits outside mask 0x%08X, got 0x%08X", fault->mask,
-                     fault->value);
-  if (!map_check_readable(model, device, operation, fault->address))
-    return HWSIM_OK;
+                     "value must have no bits outside mask 0x%08llX, got 0x%08llX",
+                     (unsigned long long)fault->mask, (unsigned long long)fault->value);
+  if (!map_check_readable(model, device, operation, fault->address)) {
+    uint32_t bits = map_find(model, fault->address)->bits;
+    uint64_t highest = UINT64_MAX >> (64 - bits);
+    return fault->mask <= highest
+               ? HWSIM_OK
+               : error_set(HWSIM_EINVALID, device, operation,
+                           "mask must be from 0 to 0x%llX: there are %u bits at 0x%02X",
+                           (unsigned long long)highest, bits, fault->address);
+  }
   hwsim_error_info info = *hwsim_error_last();
   return error_set(HWSIM_EINVALID, device, operation,
                    "address must be that of a register that can be read: %s", info.message);
@@ -127,8 +134,8 @@ static bool is_over(const fault_entry *entry, uint64_t number) {
   return fault->count && number >= fault->at && number - fault->at >= fault->count;
 }
 
-static uint32_t stick(const hwsim_device *device, uint64_t number, uint32_t address,
-                      uint32_t value) {
+static uint64_t stick(const hwsim_device *device, uint64_t number, uint32_t address,
+                      uint64_t value) {
   for (const fault_entry *entry = device->faults->sticking; entry; entry = entry->next) {
     const hwsim_fault *fault = &entry->fault;
     if (fault->address == address && hits(device, entry, number))

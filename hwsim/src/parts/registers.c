@@ -1,6 +1,7 @@
 /* Registers: access rules over any model's map, and the operations. */
 #include "parts/registers.h"
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/memory.h"
@@ -13,114 +14,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOWHERE = UINT16_MAX };
-
-/* What an access has to know at once. */
-enum {
-  READABLE = 1,
-  WRITABLE = 2,
-  PLAIN = 4, /* an access does nothing else, and it has no role */
-  TIMED = 8
-};
-
-static const unsigned flags_by_access[] = {[HWSIM_ACCESS_RW] = READABLE | WRITABLE | PLAIN,
-                                           [HWSIM_ACCESS_RO] = READABLE | PLAIN,
-                                           [HWSIM_ACCESS_WO] = WRITABLE | PLAIN,
-                                           [HWSIM_ACCESS_W1C] = READABLE | WRITABLE,
-                                           [HWSIM_ACCESS_RC] = READABLE};
-
-typedef struct fact {
-  uint32_t writable;
-  unsigned flags;
-} fact;
-
-struct register_index {
-  const hwsim_model *model;
-  const register_behaviour *behaviours;
-  size_t count, words; /* of the two arrays; see words_of() */
-  fact *facts;         /* by place in the map */
-  uint16_t *places;    /* by address / 4, NOWHERE where there is no register */
-  uint16_t by_role[HWSIM_ROLE_CHANNELS + 1]; /* NOWHERE: in no register */
-};
-
 struct registers {
-  register_index *index;
-  bool own_index; /* freed with the device */
-  /* What the index says, at hand. */
+  model_image *image;
+  /* What it says, at hand. */
   const hwsim_register *map;
   const register_behaviour *behaviours;
   const fact *facts;
   const uint16_t *places;
-  size_t count, words;
+  size_t count, slots;
   register_lens *lens; /* or NULL */
   int64_t reset_ns;
   topic watchers;
-  uint32_t values[]; /* by place in the map */
+  uint64_t *locked;  /* by effect: bits that have been written once */
+  uint8_t *memories; /* one after the other; NULL: none */
+  uint64_t values[]; /* by place in the map */
 };
 
-/* A table of addresses is worth it unless it is mostly gaps; 0: it is, and the map is searched. */
-static size_t words_of(const hwsim_model *model) {
-  size_t words = (size_t)model->registers[model->register_count - 1].address / 4 + 1;
-  return words <= 8 * model->register_count + 64 ? words : 0;
+/* Bytes of the memories before this one. */
+static size_t memory_offset(const hwsim_model *model, const hwsim_memory *memory) {
+  size_t offset = 0;
+  for (const hwsim_memory *each = model->memories; each && each != memory; each++)
+    offset += (size_t)map_size(each->bits) * each->words;
+  return offset;
 }
 
-register_index *register_index_new(const hwsim_model *model, const register_behaviour *behaviours) {
-  size_t count = model->register_count, words = words_of(model);
-  register_index *self = malloc(sizeof *self + count * sizeof(fact) + words * sizeof(uint16_t));
-  if (!self)
-    return NULL;
-  *self =
-      (register_index){.model = model, .behaviours = behaviours, .count = count, .words = words};
-  self->facts = (fact *)(void *)(self + 1);
-  self->places = (uint16_t *)(void *)(self->facts + count);
-  memset(self->places, 0xFF, words * sizeof *self->places); /* NOWHERE */
-  memset(self->by_role, 0xFF, sizeof self->by_role);
-  for (size_t i = 0; i < count; i++) {
-    const hwsim_register *entry = &model->registers[i];
-    unsigned allowed = entry->role ? ~(unsigned)PLAIN : ~0U;
-    self->facts[i] = (fact){.writable = entry->writable,
-                            .flags = (flags_by_access[entry->access] & allowed) |
-                                     (behaviours[entry->role].timed ? TIMED : 0)};
-    if (entry->role)
-      self->by_role[entry->role] = (uint16_t)i;
-    if (words)
-      self->places[entry->address / 4] = (uint16_t)i;
-  }
-  return self;
-}
-
-bool registers_open(hwsim_device *device, register_index *index, bool own) {
-  registers *self = zeroed(sizeof(registers) + index->count * sizeof(uint32_t));
+bool registers_open(hwsim_device *device, model_image *image) {
+  const hwsim_model *model = &image->model;
+  size_t count = model->register_count;
+  registers *self = zeroed(sizeof(registers) + (count + image->effect_count) * sizeof(uint64_t));
   device->registers = self;
-  if (!self) {
-    if (own)
-      free(index);
+  if (!self)
     return false;
-  }
-  self->index = index;
-  self->own_index = own;
-  self->map = index->model->registers;
-  self->behaviours = index->behaviours;
-  self->facts = index->facts;
-  self->places = index->places;
-  self->count = index->count;
-  self->words = index->words;
+  self->image = image;
+  self->map = model->registers;
+  self->behaviours = image->behaviours;
+  self->facts = image->facts;
+  self->places = image->places;
+  self->count = count;
+  self->slots = image->slots;
+  self->locked = self->values + count;
   topic_init(&self->watchers, false);
+  size_t bytes = memory_offset(model, model->memories + model->memory_count);
+  if (model->memory_count)
+    self->memories = calloc(1, bytes);
   registers_reset(device, NULL, 0);
-  return true;
+  return !model->memory_count || self->memories;
 }
 
 void registers_free(hwsim_device *device) {
-  if (device->registers && device->registers->own_index)
-    free(device->registers->index);
+  if (device->registers)
+    free(device->registers->memories);
   free(device->registers);
 }
 
 /* Its place, or NOWHERE. */
 static inline size_t place_of(const hwsim_device *device, uint32_t address) {
   const registers *self = device->registers;
-  if (self->words)
-    return address / 4 < self->words && address % 4 == 0 ? self->places[address / 4] : NOWHERE;
+  if (self->slots) {
+    const model_image *image = self->image;
+    uint32_t offset = address - image->first_address, slot = offset >> image->shift;
+    return slot < self->slots && slot << image->shift == offset ? self->places[slot] : NOWHERE;
+  }
   const hwsim_register *found = map_find(device->model, address);
   return found ? (size_t)(found - self->map) : NOWHERE;
 }
@@ -131,30 +85,30 @@ static inline const register_behaviour *behaviour_of(const registers *self, size
 
 /* ---------------------------------------------------------------------- what a register does -- */
 
-uint32_t registers_get(const hwsim_device *device, hwsim_role role) {
+uint64_t registers_get(const hwsim_device *device, hwsim_role role) {
   const registers *self = device->registers;
-  size_t place = self->index->by_role[role];
+  size_t place = self->image->by_role[role];
   return place == NOWHERE ? 0 : self->values[place];
 }
 
-static void hold(hwsim_device *device, size_t place, uint32_t value) {
+static void hold(hwsim_device *device, size_t place, uint64_t value) {
   registers *self = device->registers;
   if (self->values[place] == value)
     return;
   self->values[place] = value;
   const register_behaviour *behaviour = behaviour_of(self, place);
   if (behaviour->changed)
-    behaviour->changed(device, value);
+    behaviour->changed(device, (uint32_t)value);
   topic_touch(device, &self->watchers);
 }
 
-void registers_set(hwsim_device *device, hwsim_role role, uint32_t value) {
-  size_t place = device->registers->index->by_role[role];
+void registers_set(hwsim_device *device, hwsim_role role, uint64_t value) {
+  size_t place = device->registers->image->by_role[role];
   if (place != NOWHERE)
     hold(device, place, value);
 }
 
-static void hold_and_tell(hwsim_device *device, size_t place, uint32_t value, const op *cause,
+static void hold_and_tell(hwsim_device *device, size_t place, uint64_t value, const op *cause,
                           int64_t at_ns) {
   registers *self = device->registers;
   if (self->values[place] == value)
@@ -164,7 +118,7 @@ static void hold_and_tell(hwsim_device *device, size_t place, uint32_t value, co
     observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_REGISTER,
                                          .channel = self->map[place].address,
                                          .at_ns = at_ns,
-                                         .value = value,
+                                         .value = (double)value,
                                          .cause = cause});
 }
 
@@ -173,6 +127,7 @@ int64_t registers_reset_ns(const hwsim_device *device) { return device->register
 void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns) {
   registers *self = device->registers;
   self->reset_ns = at_ns;
+  memset(self->locked, 0, self->image->effect_count * sizeof *self->locked);
   for (size_t i = 0; i < self->count; i++)
     hold_and_tell(device, i, self->map[i].reset_value, cause, at_ns);
   topic_touch(device, &self->watchers);
@@ -185,35 +140,70 @@ void registers_set_lens(hwsim_device *device, register_lens *lens) {
   registers_touch(device);
 }
 
+/* NULL: plain. */
+static inline const effect *effect_of(const registers *self, size_t place) {
+  uint16_t number = self->facts[place].effect;
+  return number == NOWHERE ? NULL : &self->image->effects[number];
+}
+
 /* What operation `number` would read, without the side effect of reading. */
-static inline uint32_t peek(const hwsim_device *device, uint64_t number, size_t place,
+static inline uint64_t peek(const hwsim_device *device, uint64_t number, size_t place,
                             int64_t at_ns) {
   const registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
-  uint32_t value = behaviour->read ? behaviour->read(device, at_ns) : self->values[place];
-  return self->lens ? self->lens(device, number, self->map[place].address, value) : value;
-}
-
-/* Apart from the short ways below, which would have to make room for it. */
-__attribute__((noinline)) static uint32_t take(hwsim_device *device, uint64_t number, size_t place,
-                                               int64_t at_ns) {
-  uint32_t value = peek(device, number, place, at_ns);
-  if (device->registers->map[place].access == HWSIM_ACCESS_RC)
-    hold(device, place, 0);
+  const effect *what = effect_of(self, place);
+  uint64_t value = behaviour->read ? behaviour->read(device, at_ns) : self->values[place];
+  if (what)
+    value &= what->readable;
+  if (self->lens)
+    value = self->lens(device, number, self->map[place].address, value) & self->facts[place].all;
   return value;
 }
 
-__attribute__((noinline)) static void put(hwsim_device *device, size_t place, uint32_t value,
-                                          const op *cause, int64_t at_ns) {
-  const registers *self = device->registers;
+/* Apart from the short ways below, which would have to make room for it. */
+__attribute__((noinline)) static uint64_t take(hwsim_device *device, uint64_t number, size_t place,
+                                               int64_t at_ns) {
+  uint64_t value = peek(device, number, place, at_ns);
+  const effect *what = effect_of(device->registers, place);
+  if (what) {
+    uint64_t held = device->registers->values[place];
+    hold(device, place, (held & ~what->cleared_by_read) | what->set_by_read);
+  }
+  return value;
+}
+
+/* What is held once the bits of `mask` have been written. */
+static uint64_t write_to(const effect *self, uint64_t held, uint64_t value, uint64_t mask) {
+  const uint64_t *by = self->written;
+  uint64_t set = (by[HWSIM_ONWRITE_ONE_SETS] & value) | (by[HWSIM_ONWRITE_ZERO_SETS] & ~value) |
+                 by[HWSIM_ONWRITE_SETS];
+  uint64_t cleared = (by[HWSIM_ONWRITE_ONE_CLEARS] & value) |
+                     (by[HWSIM_ONWRITE_ZERO_CLEARS] & ~value) | by[HWSIM_ONWRITE_CLEARS];
+  uint64_t toggled =
+      (by[HWSIM_ONWRITE_ONE_TOGGLES] & value) | (by[HWSIM_ONWRITE_ZERO_TOGGLES] & ~value);
+  uint64_t stored = by[HWSIM_ONWRITE_VALUE] & mask;
+  held = (held & ~stored) | (value & stored);
+  return ((held | (set & mask)) & ~(cleared & mask)) ^ (toggled & mask);
+}
+
+/* Writes the bits of `mask`. */
+__attribute__((noinline)) static void put(hwsim_device *device, size_t place, uint64_t value,
+                                          uint64_t mask, const op *cause, int64_t at_ns) {
+  registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
-  uint32_t held = self->values[place], writable = self->facts[place].writable;
-  if (behaviour->command)
-    behaviour->command(device, value, cause, at_ns);
-  else if (self->map[place].access == HWSIM_ACCESS_W1C)
-    hold_and_tell(device, place, held & ~(value & writable), cause, at_ns);
-  else
-    hold_and_tell(device, place, (held & ~writable) | (value & writable), cause, at_ns);
+  const effect *what = effect_of(self, place);
+  uint64_t held = self->values[place], stored = self->facts[place].writable & mask;
+  if (behaviour->command) {
+    behaviour->command(device, (uint32_t)value, cause, at_ns);
+  } else if (what) {
+    uint64_t *locked = &self->locked[self->facts[place].effect];
+    held = write_to(what, held, value, mask & ~*locked);
+    *locked |= what->once & mask;
+    hold_and_tell(device, place, held, cause, at_ns);
+    hold_and_tell(device, place, self->values[place] & ~what->pulse, cause, at_ns);
+  } else {
+    hold_and_tell(device, place, (held & ~stored) | (value & stored), cause, at_ns);
+  }
 }
 
 /* ---------------------------------------------------------------------------- the operations -- */
@@ -221,15 +211,16 @@ __attribute__((noinline)) static void put(hwsim_device *device, size_t place, ui
 typedef struct register_op {
   op base;
   size_t place, count;
-  uint32_t *values;      /* of a block: to write, or that were read */
-  uint32_t value;        /* of one register: to write, or what was read */
-  uint32_t mask, wanted; /* of update and wait */
+  uint32_t *values;      /* of a block: to write, or that were read; NULL: one register */
+  uint64_t value;        /* of one register: to write, or what was read */
+  uint64_t mask, wanted; /* of update and wait */
+  uint8_t *words;        /* of a memory */
 } register_op;
 
 static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   for (size_t i = 0; i < self->count; i++)
-    self->values[i] = take(device, base->number, self->place + i, at_ns);
+    self->values[i] = (uint32_t)take(device, base->number, self->place + i, at_ns);
   return HWSIM_OK;
 }
 
@@ -247,7 +238,7 @@ static hwsim_error apply_read_one(hwsim_device *device, op *base, int64_t at_ns)
 static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   for (size_t i = 0; i < self->count; i++)
-    put(device, self->place + i, self->values[i], base, at_ns);
+    put(device, self->place + i, self->values[i], UINT64_MAX, base, at_ns);
   return HWSIM_OK;
 }
 
@@ -255,9 +246,9 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
   register_op *self = (register_op *)base;
   const registers *all = device->registers;
   const fact *target = &all->facts[self->place];
-  uint32_t held = all->values[self->place], changed = (held ^ self->value) & target->writable;
+  uint64_t held = all->values[self->place], changed = (held ^ self->value) & target->writable;
   if (!(target->flags & PLAIN))
-    put(device, self->place, self->value, base, at_ns);
+    put(device, self->place, self->value, UINT64_MAX, base, at_ns);
   else if (changed)
     hold_and_tell(device, self->place, held ^ changed, base, at_ns);
   return HWSIM_OK;
@@ -265,8 +256,8 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
 
 static hwsim_error apply_update(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
-  uint32_t old = take(device, base->number, self->place, at_ns);
-  put(device, self->place, (old & ~self->mask) | (self->wanted & self->mask), base, at_ns);
+  uint64_t old = peek(device, base->number, self->place, at_ns);
+  put(device, self->place, self->wanted, self->mask, base, at_ns);
   self->value = old;
   return HWSIM_OK;
 }
@@ -277,20 +268,22 @@ static int64_t match_ns(const hwsim_device *device, const register_op *self, int
   const register_behaviour *behaviour = behaviour_of(all, self->place);
   if (!behaviour->match_ns)
     return FOREVER;
-  uint32_t zeros = 0, ones = UINT32_MAX, address = all->map[self->place].address;
+  uint64_t zeros = 0, ones = UINT64_MAX;
+  uint32_t address = all->map[self->place].address;
   if (all->lens) {
     zeros = all->lens(device, self->base.number, address, 0);
-    ones = all->lens(device, self->base.number, address, UINT32_MAX);
+    ones = all->lens(device, self->base.number, address, UINT64_MAX);
   }
-  uint32_t stuck = ~(zeros ^ ones), free_mask = self->mask & ~stuck;
-  if ((zeros ^ self->wanted) & stuck & self->mask)
+  uint64_t stuck = ~(zeros ^ ones), free_mask = self->mask & ~stuck;
+  if ((zeros ^ self->wanted) & stuck & self->mask || (self->wanted & free_mask) > UINT32_MAX)
     return FOREVER;
-  return behaviour->match_ns(device, free_mask, self->wanted & free_mask, at_ns);
+  return behaviour->match_ns(device, (uint32_t)free_mask, (uint32_t)(self->wanted & free_mask),
+                             at_ns);
 }
 
 static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
-  uint32_t value = peek(device, base->number, self->place, at_ns);
+  uint64_t value = peek(device, base->number, self->place, at_ns);
   if ((value & self->mask) == self->wanted) {
     self->value = take(device, base->number, self->place, at_ns);
     return HWSIM_OK;
@@ -311,23 +304,113 @@ static const op_kind wait_one = {.row = OPERATION(device, wait_register),
                                  .timed = true,
                                  .open_ended = true};
 
-/* EADDRESS: not all of them exist. EACCESS: one of them does not allow it. */
+/* ---------------------------------------------------------------------------------- memories -- */
+
+static uint64_t get_word(const uint8_t *from, uint32_t size) {
+  uint64_t word = 0;
+  for (uint32_t i = 0; i < size; i++)
+    word |= (uint64_t)from[i] << 8 * i;
+  return word;
+}
+
+static void set_word(uint8_t *to, uint32_t size, uint64_t word) {
+  for (uint32_t i = 0; i < size; i++)
+    to[i] = (uint8_t)(word >> 8 * i);
+}
+
+static hwsim_error apply_read_words(hwsim_device *device, op *base, int64_t at_ns) {
+  (void)device, (void)at_ns;
+  register_op *self = (register_op *)base;
+  uint32_t size = base->bytes / (uint32_t)self->count;
+  if (!self->values)
+    self->value = get_word(self->words, size);
+  for (size_t i = 0; self->values && i < self->count; i++)
+    self->values[i] = (uint32_t)get_word(self->words + i * size, size);
+  return HWSIM_OK;
+}
+
+static hwsim_error apply_write_words(hwsim_device *device, op *base, int64_t at_ns) {
+  (void)device, (void)at_ns;
+  register_op *self = (register_op *)base;
+  uint32_t size = base->bytes / (uint32_t)self->count;
+  if (!self->values)
+    set_word(self->words, size, self->value);
+  for (size_t i = 0; self->values && i < self->count; i++)
+    set_word(self->words + i * size, size, self->values[i]);
+  return HWSIM_OK;
+}
+
+static const op_kind read_word = {.row = OPERATION(device, read_register),
+                                  .apply = apply_read_words};
+static const op_kind write_word = {.row = OPERATION(device, write_register),
+                                   .apply = apply_write_words};
+static const op_kind read_words = {.row = OPERATION(device, read_block), .apply = apply_read_words};
+static const op_kind write_words = {.row = OPERATION(device, write_block),
+                                    .apply = apply_write_words};
+
+/* --------------------------------------------------------------------------------- the calls -- */
+
+/* EADDRESS: not all of them exist. EACCESS: one of them does not allow it. EINVALID: a block of
+ * what is too wide. */
 static hwsim_error say_why(const hwsim_device *device, const char *operation, uint32_t address,
                            size_t count, unsigned access) {
   const registers *self = device->registers;
+  const char *name = device->config.name;
   size_t place = place_of(device, address);
   if (place == NOWHERE)
-    return map_check_address(device->model, device->config.name, operation, address);
+    return map_check_address(device->model, name, operation, address);
+  uint32_t size = map_size(self->map[place].bits);
   for (size_t i = 0; i < count; i++) {
-    uint64_t at = (uint64_t)address + 4 * i;
-    if (place + i >= self->count || self->map[place + i].address != at)
-      return error_set(HWSIM_EADDRESS, device->config.name, operation,
-                       "there is no register at 0x%02llX", (unsigned long long)at);
+    uint64_t at = address + (uint64_t)size * i;
+    if (place + i >= self->count || self->map[place + i].address != at ||
+        map_size(self->map[place + i].bits) != size)
+      return error_set(HWSIM_EADDRESS, name, operation, "there is no register%s at 0x%02llX",
+                       size == 4 ? "" : " of this size", (unsigned long long)at);
   }
   while (self->facts[place].flags & access)
     place++;
-  return map_fail_access(&self->map[place], device->config.name, operation,
+  return map_fail_access(self->map[place].name, self->map[place].address, name, operation,
                          access == READABLE ? "write-only" : "read-only");
+}
+
+static hwsim_error say_too_wide(const hwsim_device *device, const char *operation,
+                                const char *register_name) {
+  return error_set(HWSIM_EINVALID, device->config.name, operation,
+                   "%s has 64 bits: registers of a block have up to 32; access each by itself",
+                   register_name);
+}
+
+/* An operation on `count` words of a memory, or an error if there is none. */
+static hwsim_error prepare_words(register_op *self, const op_kind *kind, hwsim_device *device,
+                                 uint32_t address, size_t count, unsigned access) {
+  const char *name = device->config.name, *operation = kind->row->name;
+  const hwsim_memory *memory = map_find_memory(device->model, address);
+  if (!memory)
+    return say_why(device, operation, address, count, access);
+  static const op_kind *const variants[][2] = {{&read_one, &read_word},
+                                               {&write_one, &write_word},
+                                               {&read_many, &read_words},
+                                               {&write_many, &write_words}};
+  const op_kind *variant = NULL;
+  for (size_t i = 0; i < ARRAY_LENGTH(variants); i++)
+    variant = variants[i][0] == kind ? variants[i][1] : variant;
+  uint32_t size = map_size(memory->bits);
+  size_t first = (address - memory->address) / size;
+  if (!variant)
+    return map_fail_access(memory->name, address, name, operation, "a memory, not a register");
+  if (count > memory->words - first)
+    return error_set(HWSIM_EADDRESS, name, operation, "%s has no more than %u words", memory->name,
+                     memory->words);
+  if (memory->access == (access == READABLE ? HWSIM_ACCESS_WO : HWSIM_ACCESS_RO))
+    return map_fail_access(memory->name, address, name, operation,
+                           access == READABLE ? "write-only" : "read-only");
+  if (size == 8 && (kind == &read_many || kind == &write_many))
+    return say_too_wide(device, operation, memory->name);
+  op_prepare(&self->base, variant);
+  self->base.bytes = size * (uint32_t)count;
+  self->count = count;
+  self->words = device->registers->memories + memory_offset(device->model, memory) + first * size;
+  return HWSIM_OK;
 }
 
 /* An operation on `count` registers, all of which it can access. */
@@ -336,38 +419,58 @@ static inline hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_
   const registers *all = device->registers;
   size_t place = place_of(device, address);
   unsigned timed = 0;
+  if (place == NOWHERE)
+    return prepare_words(self, kind, device, address, count, access);
+  uint32_t bits = all->facts[place].bits;
   for (size_t i = 0; i < count; i++) {
-    if (place == NOWHERE || place + i >= all->count ||
-        (i && all->map[place + i].address != (uint64_t)address + 4 * i) ||
+    if (place + i >= all->count || all->facts[place + i].bits != bits ||
+        (i && all->map[place + i].address != address + (uint64_t)bits / 8 * i) ||
         !(all->facts[place + i].flags & access))
       return say_why(device, kind->row->name, address, count, access);
     timed |= all->facts[place + i].flags & TIMED;
   }
   op_prepare(&self->base, kind);
-  self->base.bytes = kind->row->bytes * (uint32_t)count;
+  self->base.bytes = kind->row->bytes * (uint32_t)count * bits / 32;
   self->base.timed |= timed != 0;
   self->place = place;
   self->count = count;
   return HWSIM_OK;
 }
 
+/* EINVALID: a value with bits that there are not. */
+static inline hwsim_error check_fits(const hwsim_device *device, const op_kind *kind,
+                                     uint32_t address, const char *name, uint64_t value,
+                                     uint32_t bits) {
+  uint64_t highest = UINT64_MAX >> (64 - bits);
+  if (value <= highest)
+    return HWSIM_OK;
+  return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
+                   "%s must be from 0 to 0x%llX: there are %u bits at 0x%02X; got 0x%llX", name,
+                   (unsigned long long)highest, bits, address, (unsigned long long)value);
+}
+
 hwsim_error hwsim_register_read(hwsim_device *device, uint32_t address, const hwsim_call *call,
-                                uint32_t *value_out) {
+                                uint64_t *value_out) {
   register_op self;
   hwsim_error error = prepare(&self, &read_one, device, address, 1, READABLE);
-  if (!error)
-    error = call_run(device, &self.base, sizeof self, call);
+  if (error)
+    return error;
+  self.values = NULL;
+  error = call_run(device, &self.base, sizeof self, call);
   if (!error)
     *value_out = self.value;
   return error;
 }
 
-hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address, uint32_t value,
+hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address, uint64_t value,
                                  const hwsim_call *call) {
   register_op self;
   hwsim_error error = prepare(&self, &write_one, device, address, 1, WRITABLE);
+  if (!error)
+    error = check_fits(device, &write_one, address, "value", value, self.base.bytes * 8);
   if (error)
     return error;
+  self.values = NULL;
   self.value = value;
   return call_run(device, &self.base, sizeof self, call);
 }
@@ -381,6 +484,11 @@ static hwsim_error run_block(hwsim_device *device, const op_kind *kind, uint32_t
     return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
                      "count must be at least 1, got 0");
   hwsim_error error = prepare(&self, kind, device, address, count, access);
+  if (!error && self.base.kind == kind && device->registers->facts[self.place].bits > 32)
+    error = say_too_wide(device, kind->row->name, device->registers->map[self.place].name);
+  for (size_t i = 0; !error && input && i < count; i++)
+    error = check_fits(device, kind, address, "values", input[i],
+                       self.base.bytes / (uint32_t)count * 8);
   if (!error)
     error = request_memory(call, device, kind->row, count * sizeof *input, values_io);
   if (error)
@@ -410,15 +518,21 @@ hwsim_error hwsim_register_write_block(hwsim_device *device, uint32_t address,
   return run_block(device, &write_many, address, count, WRITABLE, call, values, &all.memory);
 }
 
-hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32_t mask,
-                                  uint32_t value, const hwsim_call *call, uint32_t *old_value_out) {
+hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint64_t mask,
+                                  uint64_t value, const hwsim_call *call, uint64_t *old_value_out) {
   register_op self;
   hwsim_error error = prepare(&self, &update_one, device, address, 1, READABLE | WRITABLE);
   if (error)
     return error;
   const hwsim_register *entry = &device->registers->map[self.place];
   if (entry->access != HWSIM_ACCESS_RW)
-    return map_fail_access(entry, device->config.name, op_name(&self.base), "not RW");
+    return map_fail_access(entry->name, address, device->config.name, op_name(&self.base),
+                           "not RW");
+  error = check_fits(device, &update_one, address, "mask", mask, entry->bits);
+  if (!error)
+    error = check_fits(device, &update_one, address, "value", value, entry->bits);
+  if (error)
+    return error;
   self.mask = mask;
   self.wanted = value;
   error = call_run(device, &self.base, sizeof self, call);
@@ -427,15 +541,16 @@ hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint32
   return error;
 }
 
-hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint32_t mask,
-                                uint32_t expected, const hwsim_call *call, uint32_t *value_out) {
+hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint64_t mask,
+                                uint64_t expected, const hwsim_call *call, uint64_t *value_out) {
   register_op self;
   hwsim_error error = prepare(&self, &wait_one, device, address, 1, READABLE);
   if (error)
     return error;
   if (expected & ~mask)
     return error_set(HWSIM_EINVALID, device->config.name, op_name(&self.base),
-                     "expected must have no bits outside mask 0x%08X, got 0x%08X", mask, expected);
+                     "expected must have no bits outside mask 0x%08llX, got 0x%08llX",
+                     (unsigned long long)mask, (unsigned long long)expected);
   self.base.topic = &device->registers->watchers;
   self.mask = mask;
   self.wanted = expected;

@@ -1,0 +1,244 @@
+/* Images of models: the copy, in one block of memory, and the index. */
+#include "parts/image.h"
+
+#include "base/error.h"
+#include "parts/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------------------------- the copy -- */
+
+/* Bytes one after the other; without a start they are only counted. */
+typedef struct arena {
+  char *start;
+  size_t used;
+} arena;
+
+static void *keep(arena *self, const void *from, size_t size, size_t alignment) {
+  self->used = (self->used + alignment - 1) / alignment * alignment;
+  void *to = self->start ? self->start + self->used : NULL;
+  self->used += size;
+  return to && size ? memcpy(to, from, size) : to;
+}
+
+/* Each of these takes a pointer to it along, if there is a start. */
+#define KEEP_ARRAY(target, member, count)                                                          \
+  do {                                                                                             \
+    void *kept =                                                                                   \
+        keep(self, (target)->member, (count) * sizeof *(target)->member, _Alignof(max_align_t));   \
+    if (self->start)                                                                               \
+      (target)->member = (count) ? kept : NULL;                                                    \
+  } while (0)
+
+static void keep_text(arena *self, const char **text) {
+  if (!*text)
+    return;
+  char *kept = keep(self, *text, strlen(*text) + 1, 1);
+  if (kept)
+    *text = kept;
+}
+
+static void keep_fields(arena *self, hwsim_register *entry) {
+  KEEP_ARRAY(entry, fields, entry->field_count);
+  for (uint32_t i = 0; i < entry->field_count; i++) {
+    hwsim_field *field = (hwsim_field *)&entry->fields[i], counted = *field;
+    if (!self->start)
+      field = &counted;
+    keep_text(self, &field->name);
+    keep_text(self, &field->description);
+    KEEP_ARRAY(field, enumerators, field->enumerator_count);
+    for (uint32_t k = 0; k < field->enumerator_count; k++) {
+      hwsim_enumerator *each = (hwsim_enumerator *)&field->enumerators[k], other = *each;
+      if (!self->start)
+        each = &other;
+      keep_text(self, &each->name);
+      keep_text(self, &each->description);
+    }
+  }
+}
+
+/* Twice: first to count, then into the memory that it takes. */
+static void keep_model(arena *self, hwsim_model *model) {
+  size_t channels = model->signals ? model->channels : 0;
+  keep_text(self, &model->name);
+  KEEP_ARRAY(model, registers, model->register_count);
+  KEEP_ARRAY(model, memories, model->memory_count);
+  void *signals =
+      keep(self, model->signals, channels * sizeof(hwsim_signal), _Alignof(max_align_t));
+  if (self->start)
+    model->signals = channels ? signals : NULL;
+  for (size_t i = 0; i < model->register_count; i++) {
+    hwsim_register *entry = (hwsim_register *)&model->registers[i], counted = *entry;
+    if (!self->start)
+      entry = &counted;
+    if (!entry->bits && self->start)
+      entry->bits = 32;
+    keep_text(self, &entry->name);
+    keep_text(self, &entry->description);
+    keep_fields(self, entry);
+  }
+  for (size_t i = 0; i < model->memory_count; i++) {
+    hwsim_memory *entry = (hwsim_memory *)&model->memories[i], counted = *entry;
+    if (!self->start)
+      entry = &counted;
+    if (!entry->bits && self->start)
+      entry->bits = 32;
+    keep_text(self, &entry->name);
+    keep_text(self, &entry->description);
+  }
+}
+
+/* --------------------------------------------------------------------------------- the index -- */
+
+static uint64_t bits_of(const hwsim_field *field) {
+  uint64_t ones = field->width >= 64 ? UINT64_MAX : (UINT64_C(1) << field->width) - 1;
+  return ones << field->lsb;
+}
+
+/* What the access of a register says of bits in no field. */
+static effect effect_of_access(const hwsim_register *entry, uint64_t all) {
+  effect self = {.readable = entry->access == HWSIM_ACCESS_WO ? 0 : all};
+  self.written[entry->access == HWSIM_ACCESS_W1C ? HWSIM_ONWRITE_ONE_CLEARS : HWSIM_ONWRITE_VALUE] =
+      entry->writable;
+  self.cleared_by_read = entry->access == HWSIM_ACCESS_RC ? all : 0;
+  return self;
+}
+
+static void add_field(effect *self, const hwsim_field *field) {
+  uint64_t bits = bits_of(field);
+  self->readable = field->readable ? self->readable | bits : self->readable & ~bits;
+  for (int kind = 0; kind <= HWSIM_ONWRITE_SETS; kind++)
+    self->written[kind] &= ~bits;
+  self->written[field->onwrite] |= field->writable ? bits : 0;
+  self->cleared_by_read |= field->onread == HWSIM_ONREAD_CLEAR ? bits : 0;
+  self->set_by_read |= field->onread == HWSIM_ONREAD_SET ? bits : 0;
+  self->pulse |= field->pulse ? bits : 0;
+  self->once |= field->once ? bits : 0;
+}
+
+static bool is_plain(const effect *self, uint64_t all) {
+  uint64_t others = self->cleared_by_read | self->set_by_read | self->pulse | self->once;
+  for (int kind = HWSIM_ONWRITE_ONE_SETS; kind <= HWSIM_ONWRITE_SETS; kind++)
+    others |= self->written[kind];
+  return !others && (self->readable == all || !self->readable);
+}
+
+static unsigned access_flags(hwsim_access access) {
+  return (access != HWSIM_ACCESS_WO ? READABLE : 0) |
+         (access != HWSIM_ACCESS_RO && access != HWSIM_ACCESS_RC ? WRITABLE : 0);
+}
+
+static void add_fact(model_image *self, size_t place) {
+  const hwsim_register *entry = &self->model.registers[place];
+  uint64_t all = entry->bits == 64 ? UINT64_MAX : (UINT64_C(1) << entry->bits) - 1;
+  effect what = effect_of_access(entry, all);
+  for (uint32_t i = 0; i < entry->field_count; i++)
+    add_field(&what, &entry->fields[i]);
+  bool plain = is_plain(&what, all);
+  unsigned flags = access_flags(entry->access) | (plain && !entry->role ? PLAIN : 0) |
+                   (self->behaviours[entry->role].timed ? TIMED : 0);
+  self->facts[place] = (fact){.writable = what.written[HWSIM_ONWRITE_VALUE],
+                              .all = all,
+                              .bits = entry->bits,
+                              .flags = (uint16_t)flags,
+                              .effect = NOWHERE};
+  if (!plain) {
+    self->facts[place].effect = (uint16_t)self->effect_count;
+    self->effects[self->effect_count++] = what;
+  }
+}
+
+/* The table of addresses, in steps of the smallest register; it is worth it unless it is mostly
+ * gaps. */
+static void plan_places(model_image *self) {
+  const hwsim_model *model = &self->model;
+  uint32_t smallest = 8;
+  for (size_t i = 0; i < model->register_count; i++) {
+    uint32_t size = map_size(model->registers[i].bits);
+    smallest = size < smallest ? size : smallest;
+  }
+  while (1U << self->shift < smallest)
+    self->shift++;
+  const hwsim_register *last = &model->registers[model->register_count - 1];
+  self->first_address = model->registers->address;
+  self->slots = (size_t)((last->address - self->first_address) >> self->shift) + 1;
+  if (self->slots > 8 * model->register_count + 64)
+    self->slots = 0;
+}
+
+static bool make_index(model_image *self) {
+  size_t count = self->model.register_count;
+  plan_places(self);
+  self->facts = malloc(count * sizeof *self->facts);
+  self->effects = malloc(count * sizeof *self->effects);
+  self->places = malloc((self->slots + 1) * sizeof *self->places);
+  if (!self->facts || !self->effects || !self->places)
+    return false;
+  memset(self->places, 0xFF, self->slots * sizeof *self->places); /* NOWHERE */
+  memset(self->by_role, 0xFF, sizeof self->by_role);
+  for (size_t i = 0; i < count; i++) {
+    const hwsim_register *entry = &self->model.registers[i];
+    add_fact(self, i);
+    if (entry->role)
+      self->by_role[entry->role] = (uint16_t)i;
+    if (self->slots)
+      self->places[(entry->address - self->first_address) >> self->shift] = (uint16_t)i;
+  }
+  effect *fitting = realloc(self->effects, (self->effect_count + 1) * sizeof *fitting);
+  self->effects = fitting ? fitting : self->effects;
+  return true;
+}
+
+/* -------------------------------------------------------------------------------------- life -- */
+
+static hwsim_error make(const hwsim_model *model, const register_behaviour *behaviours,
+                        model_image **image_out) {
+  hwsim_error error = map_check(model);
+  if (error)
+    return error;
+  hwsim_model copy = *model;
+  arena counted = {NULL, sizeof(model_image)};
+  keep_model(&counted, &copy);
+  model_image *self = malloc(counted.used);
+  if (self) {
+    *self = (model_image){.model = *model, .behaviours = behaviours};
+    atomic_init(&self->references, 1);
+    arena filled = {(char *)self, sizeof(model_image)};
+    keep_model(&filled, &self->model);
+    self->model.made = self;
+  }
+  if (!self || !make_index(self)) {
+    image_release(self);
+    return error_no_memory("", OPERATION(device, open)->name);
+  }
+  *image_out = self;
+  return HWSIM_OK;
+}
+
+hwsim_error image_of(const hwsim_model *model, const register_behaviour *behaviours,
+                     model_image **image_out) {
+  if (!model || !model->made)
+    return make(model, behaviours, image_out);
+  *image_out = image_retain(model->made);
+  return HWSIM_OK;
+}
+
+model_image *image_retain(model_image *self) {
+  atomic_fetch_add(&self->references, 1);
+  return self;
+}
+
+void image_release(model_image *self) {
+  if (!self || atomic_fetch_sub(&self->references, 1) > 1)
+    return;
+  free(self->places);
+  free(self->effects);
+  free(self->facts);
+  free(self);
+}
+
+void hwsim_model_free(const hwsim_model *model) {
+  if (model)
+    image_release(model->made);
+}

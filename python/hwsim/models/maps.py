@@ -1,0 +1,292 @@
+"""Register maps: what a model says of its registers, whatever it was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from hwsim import _kinds, _native
+from hwsim._kinds import Access, OnRead, OnWrite
+from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
+from hwsim.errors import InvalidArgument
+
+WIDEST = 64
+_READABLE, _WRITABLE, _PULSE, _ONCE = 1, 2, 4, 8  # as in interface/model.h
+
+
+class EnumValue(NamedTuple):
+    """A name for a value of a field.
+
+    Attributes:
+        name: Such as ``"ON"``.
+        value: An integer from 0.
+        description: What it means.
+    """
+
+    name: str
+    value: int
+    description: str = ""
+
+
+class FieldInfo(NamedTuple):
+    """Bits of a register with a meaning of their own.
+
+    Attributes:
+        name: Unique in its register.
+        lsb: Its lowest bit, from 0.
+        width: How many bits.
+        readable: Otherwise its bits read as 0.
+        writable: Otherwise what is written to them is ignored.
+        onread: What a read does to it, as in SystemRDL: ``""`` (nothing), ``"rclr"``, ``"rset"``.
+        onwrite: What a write does to it: ``""`` (stores the value), ``"woset"``, ``"woclr"``,
+            ``"wot"``, ``"wzs"``, ``"wzc"``, ``"wzt"``, ``"wclr"``, ``"wset"``.
+        pulse: It is 0 again when the write is over (``singlepulse``).
+        once: It takes the first write after power-on or a reset, and no other.
+        description: What it is for.
+        enum: Names of its values.
+    """
+
+    name: str
+    lsb: int
+    width: int = 1
+    readable: bool = True
+    writable: bool = True
+    onread: OnRead = ""
+    onwrite: OnWrite = ""
+    pulse: bool = False
+    once: bool = False
+    description: str = ""
+    enum: tuple[EnumValue, ...] = ()
+
+    @property
+    def mask(self) -> int:
+        """Its bits in the register."""
+        return ((1 << self.width) - 1) << self.lsb
+
+    @property
+    def access(self) -> str:
+        """Such as ``"RW"``, ``"RO"`` or ``"RW woclr"``; ``"-"``: neither."""
+        way = {(1, 1): "RW", (1, 0): "RO", (0, 1): "WO", (0, 0): "-"}
+        effects = (self.onread, self.onwrite, "pulse" * self.pulse, "once" * self.once)
+        return " ".join(filter(None, (way[self.readable, self.writable], *effects)))
+
+
+class RegisterInfo(NamedTuple):
+    """What a model says of a register.
+
+    Attributes:
+        name: Unique in the model.
+        address: In bytes; a multiple of its size.
+        bits: 8, 16, 32 or 64.
+        access: ``"RW"``, ``"RO"``, ``"WO"``, ``"W1C"`` (write 1 to clear) or ``"RC"`` (reading
+            clears). What its fields say of their bits counts instead.
+        reset_value: Its value at power-on and after a reset.
+        writable: Mask of the bits outside of its fields that a write can change.
+        description: What it is for.
+        fields: Bits with a meaning of their own.
+    """
+
+    name: str
+    address: int
+    bits: int = 32
+    access: Access = "RW"
+    reset_value: int = 0
+    writable: int = 0
+    description: str = ""
+    fields: tuple[FieldInfo, ...] = ()
+
+    @property
+    def changeable(self) -> int:
+        """Mask of all bits that a write can change."""
+        mask = self.writable
+        for field in self.fields:
+            mask = mask | field.mask if field.writable else mask & ~field.mask
+        return mask
+
+
+class MemoryInfo(NamedTuple):
+    """Words that hold what is written to them.
+
+    Attributes:
+        name: Of the memory.
+        address: Of its first word, in bytes.
+        words: How many.
+        bits: Of a word: 8, 16, 32 or 64.
+        access: ``"RW"``, ``"RO"`` or ``"WO"``.
+        description: What it is for.
+    """
+
+    name: str
+    address: int
+    words: int
+    bits: int = 32
+    access: Access = "RW"
+    description: str = ""
+
+
+class Map:
+    """The registers and memories of a kind of device. Constant; any thread may use it.
+
+    Args:
+        name: Of the kind of device.
+        registers: In any order.
+        memories: In any order.
+        description: What it is.
+        channels: How many analogue channels it has, 1 to 64.
+        byte_order: ``"little"`` or ``"big"``.
+        remarks: What its source says and the map cannot.
+
+    Attributes:
+        name: Of the kind of device.
+        registers: By name, in the order of their addresses.
+        memories: By name, in the order of their addresses.
+        description: What it is.
+        channels: How many analogue channels.
+        byte_order: ``"little"`` or ``"big"``.
+        remarks: What its source says and the map cannot, each with the name that it is about.
+
+    Raises:
+        InvalidArgument: Something makes no sense; the error names the register.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        registers: Iterable[RegisterInfo],
+        memories: Iterable[MemoryInfo] = (),
+        *,
+        description: str = "",
+        channels: int = 1,
+        byte_order: str = "little",
+        remarks: Iterable[str] = (),
+    ) -> None:
+        choice("byte_order", byte_order, ("little", "big"))
+        self.name = name
+        self.description = description
+        self.channels = integer("channels", channels, 1, 64)
+        self.byte_order = byte_order
+        self.remarks = tuple(remarks)
+        ordered = sorted(registers, key=lambda one: one.address)
+        self.registers: Mapping[str, RegisterInfo] = _by_name("register", ordered)
+        areas = sorted(memories, key=lambda one: one.address)
+        self.memories: Mapping[str, MemoryInfo] = _by_name("memory", areas)
+        self._native: _native.Model  # checks the rest
+        self._native = _native.Model(
+            (
+                name,
+                self.channels,
+                byte_order == "big",
+                [_register(one) for one in ordered],
+                [_memory(one) for one in areas],
+            )
+        )
+
+    @classmethod
+    def of_native(cls, device: Any) -> Map:
+        """Returns the map of a device whose model comes from C."""
+        name, channels, big_endian, registers, memories = device._description()
+        self = cls.__new__(cls)
+        self.name, self.description, self.remarks, self.channels = name, "", (), channels
+        self.byte_order = "big" if big_endian else "little"
+        self.registers = MappingProxyType({one[0]: _of_register(one) for one in registers})
+        self.memories = MappingProxyType({one[0]: _of_memory(one) for one in memories})
+        return self
+
+    @cached_property
+    def by_address(self) -> Mapping[int, RegisterInfo]:
+        """The registers by address."""
+        return {one.address: one for one in self.registers.values()}
+
+    def __repr__(self) -> str:
+        return f"<hwsim.models.Map {self.name!r}, {len(self.registers)} registers>"
+
+
+def _by_name(kind: str, items: list[Any]) -> Mapping[str, Any]:
+    found = {item.name: item for item in items}
+    if len(found) < len(items):
+        names = [item.name for item in items]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidArgument(f"{kind} {twice}: the model has two of this name")
+    return MappingProxyType(found)
+
+
+def _check(where: str, limits: Mapping[str, tuple[object, int]]) -> None:
+    """What the native structures have room for; the rest is for the library to say."""
+    for name, (value, highest) in limits.items():
+        try:
+            integer(name, value, 0, highest)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(f"{where}: {error}") from None
+
+
+def _register(one: RegisterInfo) -> tuple[object, ...]:
+    numbers = {
+        "address": (one.address, UINT32_MAX),
+        "bits": (one.bits, WIDEST),
+        "reset value": (one.reset_value, UINT64_MAX),
+        "writable": (one.writable, UINT64_MAX),
+    }
+    _check(f"register {one.name}", numbers)
+    fields = [_field(one, field) for field in one.fields]
+    access = _kinds.ACCESSES.index(one.access)
+    # Descriptions and enumerations stay in Python.
+    return (
+        *(one.name, one.address, one.bits, access, one.reset_value, one.writable, None),
+        fields,
+    )
+
+
+def _field(register: RegisterInfo, one: FieldInfo) -> tuple[object, ...]:
+    where = f"register {register.name}: field {one.name}"
+    _check(where, {"lsb": (one.lsb, WIDEST), "width": (one.width, WIDEST)})
+    for each in one.enum:
+        if not 0 <= each.value < 1 << one.width:
+            raise InvalidArgument(f"{where}: {each.name} = {each.value} does not fit")
+    flags = (
+        _READABLE * one.readable | _WRITABLE * one.writable | _PULSE * one.pulse | _ONCE * one.once
+    )
+    effects = (_kinds.ON_READS.index(one.onread), _kinds.ON_WRITES.index(one.onwrite))
+    return (one.name, one.lsb, one.width, flags, *effects, None, ())
+
+
+def _memory(one: MemoryInfo) -> tuple[object, ...]:
+    numbers = {
+        "address": (one.address, UINT32_MAX),
+        "bits": (one.bits, WIDEST),
+        "words": (one.words, UINT32_MAX),
+    }
+    _check(f"memory {one.name}", numbers)
+    access = _kinds.ACCESSES.index(one.access)
+    return (one.name, one.address, one.bits, one.words, access, None)
+
+
+def _of_register(entry: tuple[Any, ...]) -> RegisterInfo:
+    name, address, bits, access, reset, writable, description, fields = entry
+    return RegisterInfo(
+        *(name, address, bits, _kinds.ACCESSES[access], reset, writable, description or ""),
+        tuple(_of_field(field) for field in fields),
+    )
+
+
+def _of_field(entry: tuple[Any, ...]) -> FieldInfo:
+    name, lsb, width, flags, onread, onwrite, description, enumerators = entry
+    return FieldInfo(
+        name,
+        lsb,
+        width,
+        bool(flags & _READABLE),
+        bool(flags & _WRITABLE),
+        _kinds.ON_READS[onread],
+        _kinds.ON_WRITES[onwrite],
+        bool(flags & _PULSE),
+        bool(flags & _ONCE),
+        description or "",
+        tuple(EnumValue(text, value, said or "") for text, value, said in enumerators),
+    )
+
+
+def _of_memory(entry: tuple[Any, ...]) -> MemoryInfo:
+    name, address, bits, words, access, description = entry
+    return MemoryInfo(name, address, words, bits, _kinds.ACCESSES[access], description or "")
