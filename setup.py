@@ -89,7 +89,11 @@ proof = Extension(
 
 # What other people build their bindings with is part of the package, though it stands elsewhere.
 FOLDERS = {"": "python", "hwsim.kit": "interface/kit", "hwsim.include": "hwsim/include"}
-DATA = {"hwsim": ["py.typed", "*.pyi"], "hwsim.kit": ["*.i"], "hwsim.include": ["hwsim/*"]}
+DATA = {
+    "hwsim": ["py.typed", "*.pyi", "models/*.json"],
+    "hwsim.kit": ["*.i"],
+    "hwsim.include": ["hwsim/*"],
+}
 
 setup(
     packages=[*find_packages("python"), "hwsim.kit", "hwsim.include"],

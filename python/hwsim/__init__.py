@@ -18,7 +18,7 @@ __import__(f"{__name__}._interpreter")  # raises where hwsim cannot work
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
 if TYPE_CHECKING:
-    from hwsim import errors, firmware, gil
+    from hwsim import errors, firmware, gil, models
     from hwsim.bench import DeviceInfo, list_devices
     from hwsim.binding import get_include, get_swig_flags, get_swig_include
     from hwsim.calibration import Calibration
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hwsim.device import Device
     from hwsim.errors import HwsimError
     from hwsim.events import Event
+    from hwsim.models import Model
     from hwsim.opening import close_all, open
     from hwsim.operation import Operation, operations
     from hwsim.registers import Field, Register, Registers
@@ -43,6 +44,7 @@ __all__ = [
     "Event",
     "Field",
     "HwsimError",
+    "Model",
     "Operation",
     "Register",
     "Registers",
@@ -57,6 +59,7 @@ __all__ = [
     "get_swig_include",
     "gil",
     "list_devices",
+    "models",
     "open",
     "operations",
 ]
@@ -70,6 +73,7 @@ _MODULES = {
     "Event": "events",
     "Field": "registers",
     "HwsimError": "errors",
+    "Model": "models",
     "Operation": "operation",
     "Register": "registers",
     "Registers": "registers",

@@ -19,9 +19,10 @@ from hwsim.arguments import UINT64_MAX, check_buffer, integer
 from hwsim.arguments import rate as as_rate
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
-from hwsim.errors import DeviceInUse
+from hwsim.errors import DeviceInUse, InvalidArgument
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
+from hwsim.models.load import Source, load
 from hwsim.models.maps import Map
 from hwsim.registers import RegistersOf, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform, saturation
@@ -38,6 +39,19 @@ FaultKind = _kinds.FaultKind
 Progress = Callable[[int, int], object]
 
 
+def _without_model(uri: str, model: Source | None) -> tuple[str, Source | None]:
+    """Returns what the library knows of a resource string, and the model that it names."""
+    start, _, query = uri.partition("?")
+    settings = query.split("&")
+    named = [text.removeprefix("model=") for text in settings if text.startswith("model=")]
+    if not named:
+        return uri, model
+    if len(named) > 1 or model is not None:
+        raise InvalidArgument("model is given twice", device=start.removeprefix("hwsim://"))
+    rest = "&".join(text for text in settings if not text.startswith("model="))
+    return (f"{start}?{rest}" if rest else start), named[0]
+
+
 @_native.bind_methods
 class Device(Scoped, _native.Device):
     """A simulated instrument, open from construction until :meth:`close`.
@@ -52,13 +66,19 @@ class Device(Scoped, _native.Device):
     Args:
         uri: Such as ``hwsim://daq0?latency=2ms&jitter=200us&channels=4&seed=7&clock=real``.
             Keys: latency, jitter, bandwidth, channels, seed, clock (real, virtual, manual, 10x),
-            timeout, rate, range, noise, timer, fault (may be repeated).
+            timeout, rate, range, noise, timer, fault (may be repeated), model (as the argument).
+        model: What kind of device it is: a class derived from :class:`Model`, a
+            :class:`hwsim.models.Map`, or the name of a file or a class, as for
+            :func:`hwsim.models.load`. None: what the resource string says, or else the built-in
+            data acquisition device.
 
     Attributes:
         uri: The resource string that it was opened with.
 
     Raises:
-        InvalidArgument: Something in the resource string is wrong; the error says what.
+        InvalidArgument: Something in the resource string, or the model, is wrong; the error says
+            what.
+        NotFound: There is no such model.
         DeviceInUse: A device of this name is open in this process; see :func:`hwsim.open`.
 
     **Thread safety:** every method may be called from any thread at any time, all at once.
@@ -67,10 +87,18 @@ class Device(Scoped, _native.Device):
     _instead = "pass its uri, and open it there"
     _log, _debug = log, logging.DEBUG  # a destructor may run when the module's names are gone
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, model: Source | None = None) -> None:
+        native, chosen = uri, model
+        if isinstance(uri, str) and "model=" in uri:
+            native, chosen = _without_model(uri, model)
+        entries = None if chosen is None else load(chosen)
         with opened.lock:
             try:
-                super().__init__(uri)
+                if entries is None:
+                    super().__init__(native)
+                else:
+                    super().__init__(native, entries.native)
+                    self.__dict__["map"] = entries
             except DeviceInUse as error:
                 raise opened.in_use(error, uri) from None
             except UnicodeEncodeError:  # with half of a surrogate pair

@@ -11,6 +11,7 @@ from hwsim.arguments import choice
 from hwsim.cancel import CancelToken
 from hwsim.device import Device
 from hwsim.errors import DeviceInUse, DeviceTimeout, OperationCancelled
+from hwsim.models.load import Source, load
 
 IfOpen = Literal["error", "reuse", "replace"]
 
@@ -18,6 +19,7 @@ IfOpen = Literal["error", "reuse", "replace"]
 def open(
     uri: str,
     *,
+    model: Source | None = None,
     if_open: IfOpen = "error",
     wait: float = 0.0,
     cancel: CancelToken | None = None,
@@ -26,10 +28,11 @@ def open(
 
     Args:
         uri: Such as ``hwsim://daq0?latency=2ms``.
+        model: What kind of device it is; see :class:`Device`.
         if_open: When a device of this name is open in this process: ``"error"`` raises
             DeviceInUse, which says who opened it. ``"reuse"`` returns that device, if it was opened
-            with the same resource string. ``"replace"`` closes it, whoever uses it, and opens a new
-            one: the same cell of a notebook can be run again.
+            with the same resource string and model. ``"replace"`` closes it, whoever uses it, and
+            opens a new one: the same cell of a notebook can be run again.
         wait: How many seconds to wait, in real time, until the name is no longer in use;
             ``math.inf``: forever. Blocks; the GIL is released, and Ctrl-C ends the wait.
         cancel: A token that ends the wait.
@@ -43,7 +46,7 @@ def open(
     gets one of its own, and all but the last of them are closed again.
     """
     if if_open == "error" and cancel is None and type(wait) is float and wait == 0.0:
-        return Device(uri)  # the usual way: at no cost
+        return Device(uri, model)  # the usual way: at no cost
     seconds = _seconds(wait)
     choice("if_open", if_open, get_args(IfOpen))
     until = time.monotonic() + seconds
@@ -55,7 +58,7 @@ def open(
     try:
         while True:
             try:
-                return Device(uri)
+                return Device(uri, model)
             except DeviceInUse as error:
                 in_use = error
             existing = cast("Device | None", opened.find(in_use.device))
@@ -64,7 +67,7 @@ def open(
             if existing is not None and not existing.is_open and existing is not closed:
                 closed = existing  # it has just been closed, so the name is no longer in use
                 continue
-            if existing is not None and if_open == "reuse" and existing.uri == uri:
+            if existing is not None and if_open == "reuse" and _is_same(existing, uri, model):
                 return existing
             try:
                 _native.wait_free(in_use.device, max(0.0, until - time.monotonic()), cancel)
@@ -72,6 +75,10 @@ def open(
                 raise in_use from None
     finally:  # an error keeps its frames, and they would keep the device open, and the error
         in_use = existing = closed = None
+
+
+def _is_same(existing: Device, uri: str, model: Source | None) -> bool:
+    return existing.uri == uri and (model is None or existing.map is load(model))
 
 
 def close_all() -> list[str]:

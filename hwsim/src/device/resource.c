@@ -227,8 +227,8 @@ static char *cut(char *text, char mark) {
 /* ADDRESS/MASK=VALUE */
 static bool parse_stuck(char *text, hwsim_fault *fault) {
   char *value = cut(text, '='), *mask = cut(text, '/');
-  return mask && value && parse_uint32(text, &fault->address) && parse_integer(mask, &fault->mask) &&
-         parse_integer(value, &fault->value);
+  return mask && value && parse_uint32(text, &fault->address) &&
+         parse_integer(mask, &fault->mask) && parse_integer(value, &fault->value);
 }
 
 /* The last error, with the setting in front. */

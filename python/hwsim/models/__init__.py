@@ -1,3 +1,37 @@
-"""Models: what kinds of device there are, as data."""
+"""Models: what kinds of device there are, as Python classes, files or data.
+
+>>> import hwsim
+>>> from hwsim.models import Field, Register
+>>> class PSU(hwsim.Model):
+...     class CTRL(Register, at=0x00):
+...         EN = Field(0)
+>>> with hwsim.open("hwsim://psu0", model=PSU) as device:
+...     device.registers.CTRL.EN.write(1)
+"""
 
 from __future__ import annotations
+
+from hwsim.models.declare import Block, Field, Memory, Model, Register
+from hwsim.models.document import c_header, markdown, schema, yaml_of
+from hwsim.models.load import Offered, load, offered
+from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+
+__all__ = [
+    "Block",
+    "EnumValue",
+    "Field",
+    "FieldInfo",
+    "Map",
+    "Memory",
+    "MemoryInfo",
+    "Model",
+    "Offered",
+    "Register",
+    "RegisterInfo",
+    "c_header",
+    "load",
+    "markdown",
+    "offered",
+    "schema",
+    "yaml_of",
+]

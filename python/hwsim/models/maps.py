@@ -46,6 +46,7 @@ class FieldInfo(NamedTuple):
         once: It takes the first write after power-on or a reset, and no other.
         description: What it is for.
         enum: Names of its values.
+        view: It names bits that are other fields' as well; what those do counts.
     """
 
     name: str
@@ -59,6 +60,7 @@ class FieldInfo(NamedTuple):
     once: bool = False
     description: str = ""
     enum: tuple[EnumValue, ...] = ()
+    view: bool = False
 
     @property
     def mask(self) -> int:
@@ -86,6 +88,7 @@ class RegisterInfo(NamedTuple):
         writable: Mask of the bits outside of its fields that a write can change.
         description: What it is for.
         fields: Bits with a meaning of their own.
+        view: It is another name of a register with the same address; what that does counts.
     """
 
     name: str
@@ -96,12 +99,15 @@ class RegisterInfo(NamedTuple):
     writable: int = 0
     description: str = ""
     fields: tuple[FieldInfo, ...] = ()
+    view: bool = False
 
     @property
     def changeable(self) -> int:
         """Mask of all bits that a write can change."""
         mask = self.writable
         for field in self.fields:
+            if field.view:
+                continue
             mask = mask | field.mask if field.writable else mask & ~field.mask
         return mask
 
@@ -172,13 +178,12 @@ class Map:
         self.registers: Mapping[str, RegisterInfo] = _by_name("register", ordered)
         areas = sorted(memories, key=lambda one: one.address)
         self.memories: Mapping[str, MemoryInfo] = _by_name("memory", areas)
-        self._native: _native.Model  # checks the rest
-        self._native = _native.Model(
+        self.native = _native.Model(  # which checks the rest
             (
                 name,
                 self.channels,
                 byte_order == "big",
-                [_register(one) for one in ordered],
+                [_register(one) for one in ordered if not one.view],
                 [_memory(one) for one in areas],
             )
         )
@@ -197,7 +202,7 @@ class Map:
     @cached_property
     def by_address(self) -> Mapping[int, RegisterInfo]:
         """The registers by address."""
-        return {one.address: one for one in self.registers.values()}
+        return {one.address: one for one in self.registers.values() if not one.view}
 
     def __repr__(self) -> str:
         return f"<hwsim.models.Map {self.name!r}, {len(self.registers)} registers>"
@@ -229,7 +234,7 @@ def _register(one: RegisterInfo) -> tuple[object, ...]:
         "writable": (one.writable, UINT64_MAX),
     }
     _check(f"register {one.name}", numbers)
-    fields = [_field(one, field) for field in one.fields]
+    fields = [_field(one, field) for field in one.fields if not field.view]
     access = _kinds.ACCESSES.index(one.access)
     # Descriptions and enumerations stay in Python.
     return (

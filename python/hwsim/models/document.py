@@ -1,0 +1,280 @@
+"""Models as YAML documents: reading, by a JSON schema, and writing."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+from hwsim._kinds import Access
+from hwsim.errors import InvalidArgument
+from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+
+FORMAT = 1
+
+
+def schema() -> dict[str, Any]:
+    """Returns the JSON schema of the documents, for editors and other tools."""
+    import json  # noqa: PLC0415 - for documents only
+    from importlib.resources import files  # noqa: PLC0415
+
+    text = files("hwsim.models").joinpath("model.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"for YAML, {error.name} is needed: pip install hwsim[models]") from None
+
+
+def read(path: Path, part: str = "") -> Map:
+    """Reads a document.
+
+    Raises:
+        ImportError: ``hwsim[models]`` is not installed.
+        InvalidArgument: It does not follow the schema; the error says where.
+    """
+    yaml, jsonschema = _module("yaml"), _module("jsonschema")
+    if part:
+        raise InvalidArgument(f"{path} is a single model, it has no part {part!r}")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{path}: no YAML: {error}") from None
+    validator = jsonschema.Draft202012Validator(schema())
+    wrong = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if wrong is not None:
+        where = ".".join(str(step) for step in wrong.absolute_path) or "the document"
+        raise InvalidArgument(f"{path}: {where}: {wrong.message}")
+    return _map(document)
+
+
+def _map(document: dict[str, Any]) -> Map:
+    registers = [_register(name, said) for name, said in document["registers"].items()]
+    memories = [
+        MemoryInfo(
+            name,
+            said["address"],
+            said["words"],
+            said.get("bits", 32),
+            said.get("access", "RW"),
+            said.get("description", ""),
+        )
+        for name, said in document.get("memories", {}).items()
+    ]
+    return Map(
+        document["name"],
+        registers,
+        memories,
+        description=document.get("description", ""),
+        channels=document.get("channels", 1),
+        byte_order=document.get("byte_order", "little"),
+    )
+
+
+def _register(name: str, said: dict[str, Any]) -> RegisterInfo:
+    bits = said.get("bits", 32)
+    access: Access = said.get("access", "RW")
+    fields = tuple(
+        _field(name, each, text, access) for each, text in said.get("fields", {}).items()
+    )
+    everything = 0 if fields or access in ("RO", "RC") else (1 << bits) - 1
+    reset = said.get("reset", 0)
+    for field, text in zip(fields, said.get("fields", {}).values(), strict=True):
+        if "reset" in text:
+            reset = reset & ~field.mask | text["reset"] << field.lsb
+    return RegisterInfo(
+        name,
+        said["address"],
+        bits,
+        access,
+        reset,
+        said.get("writable", everything),
+        said.get("description", ""),
+        fields,
+    )
+
+
+def _field(register: str, name: str, said: dict[str, Any], default: Access) -> FieldInfo:
+    bits = str(said["bits"])
+    high, _, low = bits.partition("..")
+    lsb, msb = int(low or high), int(high)
+    access = said.get("access", default if default in ("RW", "RO", "WO") else "RW")
+    return FieldInfo(
+        name,
+        lsb,
+        msb - lsb + 1,
+        access in ("RW", "RO"),
+        access in ("RW", "WO"),
+        said.get("onread", ""),
+        said.get("onwrite", ""),
+        said.get("pulse", False),
+        said.get("once", False),
+        said.get("description", ""),
+        tuple(EnumValue(text, value) for text, value in said.get("values", {}).items()),
+    )
+
+
+# ------------------------------------------------------------------------------------ writing
+
+
+def yaml_of(model: Map) -> str:
+    """Returns the map as a YAML document, which :func:`hwsim.models.load` reads again."""
+    document: dict[str, Any] = {"hwsim": FORMAT, "name": model.name}
+    if model.description:
+        document["description"] = model.description
+    if model.channels != 1:
+        document["channels"] = model.channels
+    if model.byte_order != "little":
+        document["byte_order"] = model.byte_order
+    document["registers"] = {
+        one.name: _said_register(one) for one in model.registers.values() if not one.view
+    }
+    if model.memories:
+        document["memories"] = {
+            one.name: _without_defaults(
+                {
+                    "address": one.address,
+                    "words": one.words,
+                    "bits": one.bits,
+                    "access": one.access,
+                    "description": one.description,
+                },
+                {"bits": 32, "access": "RW", "description": ""},
+            )
+            for one in model.memories.values()
+        }
+    yaml = _module("yaml")
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc, name-defined, unused-ignore]
+        pass
+
+    Dumper.add_representer(
+        _Hex, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:int", hex(value))
+    )
+    text: str = yaml.dump(document, Dumper=Dumper, sort_keys=False, width=100, allow_unicode=True)
+    return text
+
+
+class _Hex(int):
+    pass
+
+
+def _without_defaults(said: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    hexadecimal = ("address", "reset", "writable")
+    return {
+        key: _Hex(value) if key in hexadecimal else value
+        for key, value in said.items()
+        if key not in defaults or value != defaults[key]
+    }
+
+
+def _said_register(one: RegisterInfo) -> dict[str, Any]:
+    fields = [field for field in one.fields if not field.view]
+    readable_only = one.access in ("RO", "RC")
+    everything = 0 if fields or readable_only else (1 << one.bits) - 1
+    said = _without_defaults(
+        {
+            "address": one.address,
+            "bits": one.bits,
+            "access": one.access,
+            "reset": one.reset_value,
+            "writable": one.writable,
+            "description": one.description,
+        },
+        {"bits": 32, "access": "RW", "reset": 0, "writable": everything, "description": ""},
+    )
+    if fields:
+        said["fields"] = {field.name: _said_field(field, one.access) for field in fields}
+    return said
+
+
+def _said_field(one: FieldInfo, default: str) -> dict[str, Any]:
+    high = one.lsb + one.width - 1
+    access = {(1, 1): "RW", (1, 0): "RO", (0, 1): "WO", (0, 0): "NA"}
+    said = {
+        "bits": one.lsb if one.width == 1 else f"{high}..{one.lsb}",
+        "access": access[one.readable, one.writable],
+        "onread": one.onread,
+        "onwrite": one.onwrite,
+        "pulse": one.pulse,
+        "once": one.once,
+        "description": one.description,
+        "values": {each.name: each.value for each in one.enum},
+    }
+    defaults = {
+        "access": default if default in ("RW", "RO", "WO") else "RW",
+        "onread": "",
+        "onwrite": "",
+        "pulse": False,
+        "once": False,
+        "description": "",
+        "values": {},
+    }
+    return _without_defaults(said, defaults)
+
+
+def c_header(model: Map) -> str:
+    """Returns a C header with the addresses, masks and values of the map."""
+    prefix = _identifier(model.name)
+    lines = [f"/* The registers of {model.name}. Written by hwsim; not to be edited. */"]
+    lines += [f"#ifndef {prefix}_REGISTERS_H", f"#define {prefix}_REGISTERS_H", ""]
+    for memory in model.memories.values():
+        name = f"{prefix}_{_identifier(memory.name)}"
+        lines += [f"#define {name} 0x{memory.address:X}u", f"#define {name}_WORDS {memory.words}u"]
+    for one in model.registers.values():
+        name = f"{prefix}_{_identifier(one.name)}"
+        end = "ull" if one.bits == 64 else "u"
+        lines += [
+            f"#define {name} 0x{one.address:X}u /* {one.access}, {one.bits} bits */",
+            f"#define {name}_RESET 0x{one.reset_value:X}{end}",
+        ]
+        for field in one.fields:
+            whole = f"{name}_{_identifier(field.name)}"
+            lines += [
+                f"#define {whole}_SHIFT {field.lsb}",
+                f"#define {whole}_MASK 0x{field.mask:X}{end}",
+            ]
+            lines += [
+                f"#define {whole}__{_identifier(each.name)} 0x{each.value:X}{end}"
+                for each in field.enum
+            ]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_").upper()
+
+
+def markdown(model: Map) -> str:
+    """Returns the map as tables in Markdown."""
+    lines = [f"# {model.name}", ""]
+    if model.description:
+        lines += [model.description, ""]
+    lines += ["| address | register | bits | access | reset | description |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for one in model.registers.values():
+        cells = (f"`0x{one.address:02X}`", f"`{one.name}`", one.bits, one.access)
+        lines.append(_row(*cells, f"`0x{one.reset_value:X}`", one.description))
+    for memory in model.memories.values():
+        cells = (f"`0x{memory.address:02X}`", f"`{memory.name}`", memory.bits, memory.access)
+        lines.append(_row(*cells, "", f"{memory.words} words. {memory.description}"))
+    for one in model.registers.values():
+        if not one.fields:
+            continue
+        lines += ["", f"## {one.name}", "", "| bits | field | access | values | description |"]
+        lines += ["|---|---|---|---|---|"]
+        for field in one.fields:
+            high = field.lsb + field.width - 1
+            bits = f"{high}..{field.lsb}" if field.width > 1 else f"{field.lsb}"
+            values = ", ".join(f"{each.value}: {each.name}" for each in field.enum)
+            lines.append(_row(bits, f"`{field.name}`", field.access, values, field.description))
+    return "\n".join([*lines, ""])
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"

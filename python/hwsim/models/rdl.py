@@ -1,0 +1,189 @@
+"""SystemRDL and IP-XACT, through systemrdl-compiler and peakrdl-ipxact."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from hwsim._kinds import Access, OnRead, OnWrite
+from hwsim.errors import InvalidArgument, NotFound
+from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+from hwsim.models.overlaps import distinct, fitting
+
+# What a field may say that nothing here does, and that is no default.
+_UNHEARD = (
+    "counter",
+    "intr",
+    "hwclr",
+    "hwset",
+    "we",
+    "wel",
+    "swwe",
+    "swwel",
+    "anded",
+    "ored",
+    "xored",
+    "paritycheck",
+)
+
+
+def read(path: Path, part: str = "") -> Map:
+    """Reads a SystemRDL file; its last address map, or the one named `part`, is the device.
+
+    Raises:
+        ImportError: ``hwsim[models]`` is not installed.
+        InvalidArgument: The file is wrong; the error says where.
+        NotFound: It has no such address map.
+    """
+    return _elaborate(path, part, lambda compiler: compiler.compile_file(str(path)))
+
+
+def read_ipxact(path: Path, part: str = "") -> Map:
+    """Reads an IP-XACT file (IEEE 1685); `part` is the name of one of its memory maps."""
+    importer = _module("peakrdl_ipxact.importer")
+    return _elaborate(path, part, lambda rdl: importer.IPXACTImporter(rdl).import_file(str(path)))
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"to read this, {error.name} is needed: pip install hwsim[models]"
+        ) from None
+
+
+def _elaborate(path: Path, part: str, compile: Any) -> Map:
+    systemrdl = _module("systemrdl")
+    messages = _module("systemrdl.messages")
+    heard: list[str] = []
+
+    class Printer(messages.MessagePrinter):  # type: ignore[misc, name-defined, unused-ignore]
+        def print_message(self, severity: Any, text: str, src_ref: Any) -> None:
+            heard.append(f"{severity.name.lower()}: {text}")
+
+    compiler = systemrdl.RDLCompiler(message_printer=Printer())
+    try:
+        compile(compiler)
+        top = compiler.elaborate(top_def_name=part or None).top
+    except systemrdl.RDLCompileError as error:
+        said = "; ".join(text for text in heard if not text.startswith("warning")) or str(error)
+        if part and "not found" in said:
+            raise NotFound(f"{path}: {said}") from None
+        raise InvalidArgument(f"{path}: {said}") from None
+    except (OSError, ValueError) as error:
+        raise InvalidArgument(f"{path}: {error}") from None
+    return _Reader(systemrdl, heard).read(top, path)
+
+
+class _Reader:
+    def __init__(self, systemrdl: Any, heard: list[str]) -> None:
+        self.rdl = systemrdl
+        self.remarks = list(heard)
+        self.registers: list[RegisterInfo] = []
+        self.memories: list[MemoryInfo] = []
+
+    def read(self, top: Any, path: Path) -> Map:
+        self.add_all(top, "")
+        registers = fitting(self.registers, self.remarks)
+        if not registers:
+            raise InvalidArgument(f"{path}: {top.inst_name} has no registers")
+        return Map(
+            top.inst_name,
+            registers,
+            self.memories,
+            description=_said(top),
+            byte_order="big" if top.get_property("bigendian") else "little",
+            remarks=self.remarks,
+        )
+
+    def add_all(self, parent: Any, prefix: str) -> None:
+        for node in parent.children(unroll=True, skip_not_present=False):
+            name = prefix + node.get_path_segment()
+            if isinstance(node, self.rdl.RegNode):
+                self.add_register(node, name)
+            elif isinstance(node, self.rdl.MemNode):
+                self.add_memory(node, name)
+            elif isinstance(node, self.rdl.AddressableNode):
+                self.add_all(node, f"{name}.")
+            else:
+                self.remarks.append(f"{name}: left out: a {type(node).__name__}")
+
+    def add_register(self, node: Any, name: str) -> None:
+        bits, address = node.get_property("regwidth"), node.absolute_address
+        if bits not in (8, 16, 32, 64) or address % (bits // 8) or address + bits // 8 > 1 << 32:
+            self.remarks.append(f"{name}: left out: {bits} bits at 0x{address:X}")
+            return
+        if node.is_alias:
+            self.remarks.append(f"{name}: is an alias, but a register of its own here")
+        fields = [self.field(each, name) for each in node.fields(skip_not_present=False)]
+        infos = tuple(distinct((field for field, _ in fields), name, self.remarks))
+        views = {field.name for field in infos if field.view}
+        reset = sum(value << field.lsb for field, value in fields if field.name not in views)
+        readable = any(field.readable for field in infos)
+        writable = any(field.writable for field in infos)
+        access: Access = "RW" if readable and writable else "WO" if writable else "RO"
+        info = RegisterInfo(name, address, bits, access, reset, 0, _said(node), infos)
+        self.registers.append(info)
+
+    def field(self, node: Any, register: str) -> tuple[FieldInfo, int]:
+        name = f"{register}.{node.inst_name}"
+        for each in _UNHEARD:
+            if node.get_property(each):
+                self.remarks.append(f"{name}: {each} does nothing")
+        reset = node.get_property("reset", default=0)
+        if not isinstance(reset, int):
+            self.remarks.append(f"{name}: resets to 0, not to {reset.inst_name}")
+            reset = 0
+        if (
+            not node.implements_storage
+            and node.get_property("reset") is None
+            and node.is_hw_writable
+        ):
+            self.remarks.append(f"{name}: what the hardware drives reads as 0")
+        sw = node.get_property("sw").name
+        info = FieldInfo(
+            node.inst_name,
+            node.low,
+            node.width,
+            "r" in sw,
+            "w" in sw,
+            self.effect(node, "onread", name),
+            self.effect(node, "onwrite", name),
+            bool(node.get_property("singlepulse")),
+            sw in ("rw1", "w1"),
+            _said(node),
+            tuple(
+                EnumValue(one.name, one.value, " ".join((one.rdl_desc or "").split()))
+                for one in node.get_property("encode") or ()
+            ),
+        )
+        return info, reset
+
+    def effect(self, node: Any, prop: str, name: str) -> Any:
+        value = node.get_property(prop)
+        if value is None:
+            return ""
+        if value.name in ("ruser", "wuser"):
+            self.remarks.append(f"{name}: {prop} = {value.name} does nothing")
+            return ""
+        known: OnRead | OnWrite = value.name
+        return known
+
+    def add_memory(self, node: Any, name: str) -> None:
+        bits, words = node.get_property("memwidth"), node.get_property("mementries")
+        sw = node.get_property("sw").name
+        if bits not in (8, 16, 32, 64):
+            self.remarks.append(f"{name}: left out: words of {bits} bits")
+            return
+        for register in node.registers():
+            self.remarks.append(f"{name}.{register.inst_name}: left out: is words of a memory")
+        access: Access = "RW" if "r" in sw and "w" in sw else "WO" if "w" in sw else "RO"
+        address = node.absolute_address
+        self.memories.append(MemoryInfo(name, address, words, bits, access, _said(node)))
+
+
+def _said(node: Any) -> str:
+    text = node.get_property("desc") or node.get_property("name") or ""
+    return "" if text == node.inst_name else " ".join(str(text).split())

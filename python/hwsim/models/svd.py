@@ -1,0 +1,348 @@
+"""CMSIS-SVD: the register maps of microcontrollers, as their vendors describe them."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from hwsim._kinds import Access, OnRead, OnWrite
+from hwsim.errors import InvalidArgument, NotFound
+from hwsim.models.maps import EnumValue, FieldInfo, Map, RegisterInfo
+from hwsim.models.overlaps import distinct, fitting
+
+Effect = TypeVar("Effect", OnRead, OnWrite)
+_INHERITED = ("size", "access", "resetValue", "resetMask", "protection")
+_ACCESS: dict[str, tuple[bool, bool, bool]] = {  # readable, writable, once
+    "read-only": (True, False, False),
+    "write-only": (False, True, False),
+    "read-write": (True, True, False),
+    "writeOnce": (False, True, True),
+    "read-writeOnce": (True, True, True),
+}
+_ON_WRITE: dict[str, OnWrite] = {
+    "oneToClear": "woclr",
+    "oneToSet": "woset",
+    "oneToToggle": "wot",
+    "zeroToClear": "wzc",
+    "zeroToSet": "wzs",
+    "zeroToToggle": "wzt",
+    "clear": "wclr",
+    "set": "wset",
+    "modify": "",
+}
+_ON_READ: dict[str, OnRead] = {"clear": "rclr", "set": "rset"}
+_NO_CONSTRAINT = "its writeConstraint is not enforced"
+
+
+def read(path: Path, part: str = "") -> Map:
+    """Reads an SVD file.
+
+    Args:
+        path: Of the file.
+        part: Name of one peripheral, whose registers then have their offsets as addresses and no
+            prefix; empty: the whole device, with names such as ``"PERIPHERAL.REGISTER"``.
+
+    Raises:
+        InvalidArgument: It is no SVD file, or makes no sense; the error says what.
+        NotFound: There is no such peripheral.
+    """
+    try:
+        root = ET.parse(path).getroot()
+    except ET.ParseError as error:
+        raise InvalidArgument(f"{path}: no XML: {error}") from None
+    if root.tag != "device":
+        raise InvalidArgument(f"{path}: no SVD file: its root is <{root.tag}>, not <device>")
+    return _Reader(root, path).read(part)
+
+
+class _Place(NamedTuple):
+    """Where elements are: the names before theirs, an address, and inherited properties."""
+
+    prefix: str
+    address: int
+    inherited: dict[str, str]
+
+    def within(self, element: ET.Element, prefix: str, address: int) -> _Place:
+        own = {tag: found for tag in _INHERITED if (found := _text(element, tag))}
+        return _Place(prefix, address, {**self.inherited, **own})
+
+
+class _Reader:
+    def __init__(self, root: ET.Element, path: Path) -> None:
+        self.root, self.path = root, path
+        self.remarks: list[str] = []
+        self.registers: list[RegisterInfo] = []
+        self.peripherals = {_name(one): one for one in root.findall("peripherals/peripheral")}
+        self.parents = {child: parent for parent in root.iter() for child in parent}
+
+    def read(self, part: str) -> Map:
+        if part and part not in self.peripherals:
+            names = ", ".join(self.peripherals)
+            raise NotFound(f"{self.path} has no peripheral {part!r}; it has {names}")
+        top = _Place("", 0, {"size": "32", "access": "read-write", "resetValue": "0"})
+        device = top.within(self.root, "", 0)
+        for name, element in self.peripherals.items():
+            if not part:
+                self.add_peripheral(element, device, name, _number(element, "baseAddress", self))
+            elif name == part:
+                self.add_peripheral(element, device, "", 0)
+        registers = fitting(self.registers, self.remarks)
+        name = part or _text(self.root, "name") or self.path.stem
+        source = self.peripherals[part] if part else self.root
+        order = _text(self.root, "cpu/endian")
+        if not registers:
+            raise InvalidArgument(f"{self.path}: {name} has no registers")
+        return Map(
+            name,
+            registers,
+            description=_description(source),
+            byte_order="big" if order == "big" else "little",
+            remarks=self.remarks,
+        )
+
+    def add_peripheral(self, element: ET.Element, device: _Place, prefix: str, base: int) -> None:
+        for each, suffix, offset in self.expand(element):
+            name = prefix.replace("[%s]", suffix).replace("%s", suffix) if prefix else ""
+            whole = self.whole(each, self.peripherals)
+            place = device.within(whole, f"{name}." if name else "", base + offset)
+            for interrupt in whole.findall("interrupt"):
+                self.remarks.append(f"{name or _name(each)}: no interrupt {_name(interrupt)}")
+            for child in whole.iterfind("registers/*"):
+                self.add(child, place, whole)
+
+    def add(self, element: ET.Element, place: _Place, scope: ET.Element) -> None:
+        """Adds a register, or a cluster of them."""
+        siblings = {_name(one): one for one in scope.iter(element.tag)}
+        element = self.whole(element, siblings)
+        for each, suffix, offset in self.expand(element):
+            name = place.prefix + _with_index(_name(each), suffix)
+            address = place.address + _number(each, "addressOffset", self) + offset
+            if element.tag == "cluster":
+                within = place.within(each, f"{name}.", address)
+                for child in each:
+                    if child.tag in ("register", "cluster"):
+                        self.add(child, within, scope)
+            elif element.tag == "register":
+                self.add_register(each, place.within(each, name, address))
+
+    def add_register(self, element: ET.Element, place: _Place) -> None:
+        name = place.prefix
+        bits = _integer(place.inherited["size"])
+        rounded = next((size for size in (8, 16, 32, 64) if size >= bits), 0)
+        if not rounded or place.address % (rounded // 8) or place.address + rounded // 8 > 1 << 32:
+            self.remarks.append(f"{name}: left out: {bits} bits at 0x{place.address:X}")
+            return
+        if rounded != bits:
+            self.remarks.append(f"{name}: has {rounded} bits instead of {bits}")
+        readable, writable, once = self.access(element, place, name)
+        onwrite = self.effect(element, "modifiedWriteValues", _ON_WRITE, name)
+        onread = self.effect(element, "readAction", _ON_READ, name)
+        if element.find("writeConstraint") is not None:
+            self.remarks.append(f"{name}: {_NO_CONSTRAINT}")
+        default = FieldInfo("", 0, rounded, readable, writable, once=once)
+        default = default._replace(onread=onread or "", onwrite=onwrite or "")
+        fields = tuple(distinct(self.fields(element, default, name), name, self.remarks))
+        if not fields and (onwrite or onread or once):
+            fields = (default._replace(name="VALUE"),)
+        readable = readable or any(field.readable for field in fields)
+        writable = writable or any(field.writable for field in fields)
+        access: Access = "RW" if readable and writable else "RO" if readable else "WO"
+        reset = _integer(place.inherited["resetValue"]) & ((1 << rounded) - 1)
+        everything = 0 if fields or not writable else (1 << rounded) - 1
+        text = _description(element)
+        info = RegisterInfo(name, place.address, rounded, access, reset, everything, text, fields)
+        self.registers.append(info)
+
+    def fields(self, register: ET.Element, default: FieldInfo, where: str) -> Iterator[FieldInfo]:
+        elements = register.findall("fields/field")
+        siblings = {_name(one): one for one in elements}
+        for element in elements:
+            for each, suffix, offset in self.expand(self.whole(element, siblings)):
+                name = _with_index(_name(each), suffix)
+                lsb, width = self.bits(each, f"{where}.{name}")
+                field = self.field(each, default, f"{where}.{name}")
+                field = field._replace(name=name, lsb=lsb + offset, width=width)
+                if width < 1 or field.lsb + width > default.width:
+                    self.remarks.append(f"{where}.{name}: left out: the register has no such bits")
+                    continue
+                yield field
+
+    def field(self, element: ET.Element, default: FieldInfo, where: str) -> FieldInfo:
+        if element.find("writeConstraint") is not None:
+            self.remarks.append(f"{where}: {_NO_CONSTRAINT}")
+        readable, writable, once = default.readable, default.writable, default.once
+        if _text(element, "access"):
+            readable, writable, once = self.access(element, None, where)
+        onwrite = self.effect(element, "modifiedWriteValues", _ON_WRITE, where)
+        onread = self.effect(element, "readAction", _ON_READ, where)
+        return default._replace(
+            readable=readable,
+            writable=writable,
+            once=once,
+            onread=default.onread if onread is None else onread,
+            onwrite=default.onwrite if onwrite is None else onwrite,
+            description=_description(element),
+            enum=tuple(self.enum(element, where)),
+        )
+
+    def bits(self, element: ET.Element, where: str) -> tuple[int, int]:
+        bit_range = _text(element, "bitRange")
+        if bit_range:
+            found = re.fullmatch(r"\[?\s*(\d+)\s*:\s*(\d+)\s*\]?", bit_range)
+            if found is None:
+                raise InvalidArgument(f"{self.path}: {where}: bad bitRange {bit_range!r}")
+            return int(found[2]), int(found[1]) - int(found[2]) + 1
+        if _text(element, "lsb"):
+            lsb = _number(element, "lsb", self)
+            return lsb, _number(element, "msb", self) - lsb + 1
+        width = _number(element, "bitWidth", self) if _text(element, "bitWidth") else 1
+        return _number(element, "bitOffset", self), width
+
+    def enum(self, element: ET.Element, where: str) -> Iterator[EnumValue]:
+        names = set()
+        for group in element.findall("enumeratedValues"):
+            source = self.derived_enum(group, where)
+            for each in source.findall("enumeratedValue"):
+                text, name = _text(each, "value"), _name(each)
+                if not text or _text(each, "isDefault") in ("true", "1") or name in names:
+                    continue
+                value = _bits_or_integer(text)
+                if value is None:
+                    self.remarks.append(f"{where}: its value {name} = {text} is no single one")
+                    continue
+                width = self.bits(element, where)[1]
+                if value >= 1 << width:
+                    self.remarks.append(f"{where}: its value {name} = {text} does not fit")
+                    continue
+                names.add(name)
+                yield EnumValue(name, value, _description(each))
+
+    def derived_enum(self, group: ET.Element, where: str) -> ET.Element:
+        origin = group.get("derivedFrom")
+        if not origin:
+            return group
+        wanted = origin.split(".")[-1]
+        for each in self.root.iter("enumeratedValues"):
+            if _text(each, "name") == wanted:
+                return each
+        self.remarks.append(f"{where}: its values are derived from {origin}, which is not there")
+        return group
+
+    def access(
+        self, element: ET.Element, place: _Place | None, where: str
+    ) -> tuple[bool, bool, bool]:
+        text = place.inherited["access"] if place else _text(element, "access")
+        if text not in _ACCESS:
+            self.remarks.append(f"{where}: unknown access {text!r}, taken as read-write")
+        return _ACCESS.get(text, (True, True, False))
+
+    def effect(
+        self, element: ET.Element, tag: str, known: dict[str, Effect], where: str
+    ) -> Effect | None:
+        text = _text(element, tag)
+        if text and text not in known:
+            self.remarks.append(f"{where}: {tag} {text} does nothing")
+        return known.get(text)
+
+    def whole(self, element: ET.Element, siblings: dict[str, ET.Element]) -> ET.Element:
+        """Returns the element with what it is derived from filled in."""
+        path = element.get("derivedFrom")
+        if not path:
+            return element
+        origin = siblings.get(path)
+        if origin is None:
+            origin = self.at_path(path, element.tag)
+        if origin is None or origin is element:
+            raise InvalidArgument(
+                f"{self.path}: {_name(element)} is derived from {path}, which is not there"
+            )
+        origin = self.whole(origin, siblings)
+        merged = ET.Element(element.tag, {k: v for k, v in element.items() if k != "derivedFrom"})
+        own = {child.tag for child in element}
+        merged.extend(element)
+        merged.extend(child for child in origin if child.tag not in own or child.tag in _MANY)
+        return merged
+
+    def at_path(self, path: str, tag: str) -> ET.Element | None:
+        parts = path.split(".")
+        for each in self.root.iter(tag):
+            names: list[str] = []
+            at = each
+            while at in self.parents:
+                if at.find("name") is not None:
+                    names.insert(0, _name(at))
+                at = self.parents[at]
+            if names[-len(parts) :] == parts:
+                return each
+        return None
+
+    def expand(self, element: ET.Element) -> Iterator[tuple[ET.Element, str, int]]:
+        """Yields an array's elements: each with its index and its offset."""
+        text = _text(element, "dim")
+        if not text:
+            yield element, "", 0
+            return
+        count, step = _integer(text), _number(element, "dimIncrement", self)
+        for number, index in enumerate(_indices(_text(element, "dimIndex"), count)):
+            yield element, index, number * step
+
+
+_MANY = {"interrupt", "register", "cluster", "field"}
+
+
+def _text(element: ET.Element, tag: str) -> str:
+    return (element.findtext(tag) or "").strip()
+
+
+def _name(element: ET.Element) -> str:
+    return _text(element, "name")
+
+
+def _description(element: ET.Element) -> str:
+    return " ".join(_text(element, "description").split())
+
+
+def _with_index(name: str, index: str) -> str:
+    if "[%s]" in name:
+        return name.replace("[%s]", f"[{index}]")
+    return name.replace("%s", index)
+
+
+def _integer(text: str) -> int:
+    """An SVD number: decimal, 0x, or binary after # or 0b."""
+    plain = text.strip().lower().removeprefix("+")
+    if plain.startswith("#"):
+        return int(plain[1:].replace("x", "0"), 2)
+    if plain.startswith("0b"):
+        return int(plain[2:].replace("x", "0"), 2)
+    return int(plain, 16) if plain.startswith("0x") else int(plain)
+
+
+def _bits_or_integer(text: str) -> int | None:
+    """None: it has bits that do not matter, so it is no single value."""
+    if text.lower().startswith(("#", "0b")) and "x" in text.lower():
+        return None
+    return _integer(text)
+
+
+def _number(element: ET.Element, tag: str, reader: _Reader) -> int:
+    text = _text(element, tag)
+    try:
+        return _integer(text)
+    except ValueError:
+        raise InvalidArgument(
+            f"{reader.path}: {_name(element)}: <{tag}> must be a number, got {text!r}"
+        ) from None
+
+
+def _indices(text: str, count: int) -> list[str]:
+    names: list[str] = [part.strip() for part in text.split(",")] if text else []
+    found = re.fullmatch(r"(\w+)-(\w+)", text)
+    if found and found[1].isdigit() and found[2].isdigit():
+        names = [str(n) for n in range(int(found[1]), int(found[2]) + 1)]
+    elif found and len(found[1]) == len(found[2]) == 1:
+        names = [chr(n) for n in range(ord(found[1]), ord(found[2]) + 1)]
+    return names if len(names) == count else [str(n) for n in range(count)]

@@ -1,0 +1,412 @@
+"""Models: classes, files, and what a device makes of them."""
+
+from __future__ import annotations
+
+import enum
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+import hwsim
+from conftest import run_script
+from hwsim import cli, models
+from hwsim.errors import AccessError, InvalidArgument, NotFound
+from hwsim.models import Block, Field, FieldInfo, Map, Memory, MemoryInfo, Register, RegisterInfo
+
+FILES = Path(__file__).parent / "models"
+
+
+class Mode(enum.IntEnum):
+    CV = 0
+    CC = 1
+
+
+class Supply(hwsim.Model):
+    """A power supply."""
+
+    channels = 2
+
+    class CTRL(Register, at=0x00):
+        """Control."""
+
+        EN = Field(0, description="output on")
+        MODE = Field(1, 2, enum=Mode, reset=1)
+        CLEAR = Field(7, pulse=True)
+
+    class STATUS(Register, at=0x04, access="RO"):
+        TRIP = Field(0, access="RW", onwrite="woclr", reset=1)
+        COUNT = Field(8, 8, onread="rclr", reset=3)
+
+    class LIMIT(Register, at=0x08, bits=16, reset=100):
+        pass
+
+    class CH(Block, at=0x100, count=2, stride=0x10):
+        class GAIN(Register, at=0x00, bits=64):
+            pass
+
+        class TABLE(Register, at=0x08, bits=8, count=4):
+            pass
+
+    class RAM(Memory, at=0x1000, words=16, bits=8):
+        """Notes."""
+
+
+def load(name: str) -> Map:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return models.load(str(FILES / name))
+
+
+# -------------------------------------------------------------------------------------- classes
+
+
+def test_class_says_its_map() -> None:
+    entries = Supply.map
+    assert entries is Supply.map
+    assert (entries.name, entries.description, entries.channels) == ("supply", "A power supply.", 2)
+    assert list(entries.registers)[:3] == ["CTRL", "STATUS", "LIMIT"]
+    assert [name for name in entries.registers if name.startswith("CH[1]")] == [
+        "CH[1].GAIN",
+        *(f"CH[1].TABLE[{i}]" for i in range(4)),
+    ]
+    control = entries.registers["CTRL"]
+    assert (control.access, control.reset_value, control.description) == ("RW", 2, "Control.")
+    assert [field.access for field in control.fields] == ["RW", "RW", "RW pulse"]
+    assert entries.registers["STATUS"].access == "RW"
+    assert entries.memories["RAM"] == MemoryInfo("RAM", 0x1000, 16, 8, "RW", "Notes.")
+    assert str(Supply.CTRL.MODE) == "CTRL.MODE"
+
+
+def test_device_is_what_its_class_says() -> None:
+    with hwsim.open("hwsim://psu?latency=0s", model=Supply) as device:
+        assert device.map is Supply.map
+        assert device.channels == 2
+        registers = device.registers
+        registers.CTRL.EN.write(1)
+        registers["CTRL"].fields["MODE"].write("CV")
+        assert registers.CTRL.read() == 1
+        registers.CTRL.MODE.write(1)
+        assert (registers.CTRL.MODE.read(), registers.CTRL.EN.read()) == (1, 1)
+        registers.CTRL.CLEAR.write(1)
+        assert registers.CTRL.read() == 3
+        assert registers.STATUS.read() == 0x301
+        assert registers.STATUS.read() == 1
+        registers.STATUS.TRIP.write(1)
+        assert registers.STATUS.read() == 0
+        registers["CH[1].GAIN"].write(2**64 - 1)
+        assert device[0x110] == 2**64 - 1
+        device.write_block(0x118, [1, 2, 3, 4])
+        assert registers["CH[1].TABLE[3]"].read() == 4
+        device.write_block(0x1000, range(16))
+        assert device.read_block(0x1004, 3).tolist() == [4, 5, 6]
+
+
+def test_names_that_can_be_are_attributes() -> None:
+    with hwsim.open("hwsim://adc?latency=0s", model=load("adc.svd")) as device:
+        control = device.registers.ADC1.CTRL
+        control.MODE.write("SCAN")
+        assert device.registers["ADC1.CTRL"].MODE.read() == 1
+        assert {"ADC1", "ADC2"} <= set(dir(device.registers))
+        assert {"START", "MODE"} <= set(dir(control))
+        assert "MODE2" in repr(control)
+        assert repr(control.MODE) == "<hwsim.Field ADC1.CTRL.MODE, bits 5..4, RW>"
+        with pytest.raises(AttributeError, match="has no field 'STRT'; its fields: START, MODE"):
+            control.STRT  # noqa: B018
+        with pytest.raises(AttributeError, match=r"no register 'ADC1\.CTR'"):
+            device.registers.ADC1.CTR  # noqa: B018
+
+
+def test_field_refuses_what_does_not_fit() -> None:
+    with hwsim.open("hwsim://psu?latency=0s", model=Supply) as device:
+        before = device.transactions
+        with pytest.raises(ValueError, match=r"CTRL\.MODE must be from 0 to 3, got 4"):
+            device.registers.CTRL.MODE.write(4)
+        with pytest.raises(ValueError, match=r"CTRL\.MODE must be one of CV, CC; got 'CX'"):
+            device.registers.CTRL.MODE.write("CX")
+        with pytest.raises(InvalidArgument, match="value must be from 0 to 0xFFFF"):
+            device.registers.LIMIT.write(0x10000)
+        assert device.transactions == before
+
+
+def test_field_is_waited_for_by_name() -> None:
+    with hwsim.open("hwsim://psu?clock=virtual", model=Supply) as device:
+        device.registers.CTRL.MODE.wait("CC")
+        with pytest.raises(hwsim.errors.DeviceTimeout):
+            device.registers.CTRL.MODE.wait("CV", timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("registers", "said"),
+    [
+        ([], "from 1 to 65535 registers, got 0"),
+        ([RegisterInfo("A", 0), RegisterInfo("A", 4)], "register A: the model has two"),
+        ([RegisterInfo("A", 2)], "A, has an address that is no multiple of its size"),
+        ([RegisterInfo("A", 2**32)], "register A: address must be from 0 to 4294967295"),
+        ([RegisterInfo("A", 0, 24)], "A, has a size that is none of"),
+        ([RegisterInfo("A", 0, 8, reset_value=256)], "A, has a reset value"),
+        ([RegisterInfo("A", 0, fields=(FieldInfo("F", 31, 2),))], "A: field 0, F, has bits"),
+        (
+            [RegisterInfo("A", 0, fields=(FieldInfo("F", 0, enum=(models.EnumValue("X", 2),)),))],
+            "register A: field F: X = 2 does not fit",
+        ),
+    ],
+)
+def test_map_that_makes_no_sense_is_refused_by_name(
+    registers: list[RegisterInfo], said: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=said):
+        Map("bad", registers)
+
+
+# ---------------------------------------------------------------------------- what it is called
+
+
+def test_model_in_the_resource_string() -> None:
+    with hwsim.open(f"hwsim://a?model={__name__}:Supply&latency=0s") as device:
+        assert device.map is Supply.map
+        assert device.uri == f"hwsim://a?model={__name__}:Supply&latency=0s"
+    with (
+        pytest.warns(UserWarning, match=r"adc\.svd: what a model cannot do: .*; and \d+ more"),
+        hwsim.open(f"hwsim://a?latency=0s&model={FILES}/../models/adc.svd:ADC2") as device,
+    ):
+        assert device.registers.CTRL.read() == 0x10
+        assert device.registers["CTRL"].address == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "said"),
+    [
+        ("nothing", NotFound, "no model is called 'nothing'"),
+        ("no_such_module:Class", NotFound, "cannot be imported"),
+        (f"{__name__}:Nothing", NotFound, "has no Nothing"),
+        (f"{__name__}:FILES", InvalidArgument, "must be a hwsim.Model"),
+        ("missing.svd", NotFound, r"missing\.svd cannot be read: No such file"),
+        (str(FILES / "adc.svd:ADC3"), NotFound, "no peripheral 'ADC3'; it has ADC1, ADC2"),
+        (str(FILES / "timer.rdl:nothing"), NotFound, "not found"),
+        (7, InvalidArgument, "must be a hwsim.Model, a map or the name of one, got 7"),
+    ],
+)
+def test_source_that_is_not_there(source: str, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        hwsim.open("hwsim://a", model=source)
+    assert "a" not in [info.name for info in hwsim.list_devices()]
+
+
+def test_model_is_given_once() -> None:
+    with pytest.raises(InvalidArgument, match="model is given twice"):
+        hwsim.open(f"hwsim://a?model={__name__}:Supply", model=Supply)
+
+
+def test_reuse_needs_the_same_model() -> None:
+    with hwsim.open("hwsim://a", model=Supply) as device:
+        assert hwsim.open("hwsim://a", model=Supply, if_open="reuse") is device
+        with pytest.raises(hwsim.errors.DeviceInUse):
+            hwsim.open("hwsim://a", model=load("relay.yaml"), if_open="reuse")
+
+
+# ---------------------------------------------------------------------------------------- files
+
+
+def test_svd_file() -> None:
+    entries = load("adc.svd")
+    assert (entries.name, entries.description) == ("MINI", "A converter and its twin.")
+    assert entries.registers["ADC2.DATA[2]"] == RegisterInfo(
+        "ADC2.DATA[2]", 0x4000200C, 16, "RO", 0x1234
+    )
+    control = entries.registers["ADC1.CTRL2"]
+    assert control.address == 0x40001010
+    assert [(each.name, each.lsb, each.width) for each in control.fields] == [
+        ("START", 0, 1),
+        ("MODE", 4, 2),
+        ("MODE2", 6, 2),
+    ]
+    assert control.fields[2].enum == (
+        models.EnumValue("ONCE", 0),
+        models.EnumValue("SCAN", 1, "all"),
+    )
+    status = {each.name: each for each in entries.registers["ADC1.STATUS"].fields}
+    assert [status[name].access for name in ("BUSY", "OVR", "SEEN")] == [
+        "RO",
+        "RW woclr",
+        "RO rclr",
+    ]
+    assert entries.registers["ADC1.CHB.KEY"].access == "WO"
+    assert entries.registers["ADC1.CHB.KEY"].fields[0].once
+
+
+def test_svd_file_says_what_is_lost() -> None:
+    remarks = load("adc.svd").remarks
+    assert "ADC1: no interrupt ADC" in remarks
+    assert "ADC1.CTRL.MODE: its writeConstraint is not enforced" in remarks
+    assert "ADC1.CTRL.MODE: its value ANY = #1x is no single one" in remarks
+    assert "ADC1.CTRL_ALT: is another view of ADC1.CTRL" in remarks
+    assert "ADC1.ODD: left out: overlaps ADC1.CTRL" in remarks
+
+
+def test_view_is_the_same_register() -> None:
+    with hwsim.open("hwsim://adc?latency=0s", model=load("adc.svd")) as device:
+        device.registers["ADC1.CTRL_ALT"].RAW.write(0xF1)
+        assert device.registers["ADC1.CTRL"].read() == 0xF1
+
+
+def test_rdl_file() -> None:
+    entries = load("timer.rdl")
+    assert (entries.name, entries.description) == ("timer", "A timer with two channels.")
+    assert [one.address for one in entries.registers.values()] == [0, 4, 0x10, 0x20]
+    assert entries.memories["TABLE"].words == 16
+    assert "STATUS.DONE: hwset does nothing" in entries.remarks
+    with hwsim.open("hwsim://timer?latency=0s", model=entries) as device:
+        control = device.registers.CTRL
+        control.write(0xFFFF)
+        assert control.read() == 0xF3
+        control.KEY.write(0)
+        control.MODE.write("ON")
+        assert control.read() == 0xF1
+        assert device.registers.STATUS.read() == 5
+        device.registers.STATUS.DONE.write(1)
+        assert device.registers.STATUS.read() == 0
+        assert device.registers["CH[1].COMPARE"].read() == 7
+
+
+def test_ipxact_file() -> None:
+    entries = load("uart.xml")
+    (control, flags) = entries.registers.values()
+    assert (control.reset_value, control.fields[0].name) == (1, "EN")
+    assert flags.fields[0].onwrite == "woclr"
+
+
+def test_yaml_file() -> None:
+    entries = load("relay.yaml")
+    with hwsim.open("hwsim://relay?latency=0s", model=entries) as device:
+        device.registers.STATE.write(0x81)
+        assert device.registers.LOCK.read() == 0x0B00
+        assert device.registers.LOCK.read() == 0x0100
+        assert device.registers.LOCK.LOCKED.read() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hwsim: 1\nname: x\n", "'registers' is a required property"),
+        ("hwsim: 2\nname: x\nregisters: {A: {address: 0}}\n", "hwsim: 1 was expected"),
+        ("hwsim: 1\nname: x\nregisters: {A: {adress: 0}}\n", r"registers\.A: "),
+        ("hwsim: 1\nname: x\nregisters: {A: {address: 0, bits: 12}}\n", r"A\.bits: 12 is not one"),
+        ("a: [", "no YAML"),
+    ],
+)
+def test_document_that_breaks_the_schema(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidArgument, match=said):
+        models.load(path)
+
+
+@pytest.mark.parametrize("name", ["adc.svd", "timer.rdl", "uart.xml", "relay.yaml"])
+def test_yaml_that_is_written_says_the_same(name: str, tmp_path: Path) -> None:
+    entries = load(name)
+    path = tmp_path / "copy.yaml"
+    path.write_text(models.yaml_of(entries), encoding="utf-8")
+    copy = models.load(path)
+
+    def compared(one: Map) -> list[RegisterInfo]:
+        found = [each for each in one.registers.values() if not each.view]
+        names = models.EnumValue  # descriptions of values are not written
+        return [
+            each._replace(
+                fields=tuple(
+                    field._replace(enum=tuple(names(v.name, v.value) for v in field.enum))
+                    for field in each.fields
+                )
+            )
+            for each in found
+        ]
+
+    assert compared(copy) == compared(entries)
+    assert dict(copy.memories) == dict(entries.memories)
+
+
+def test_c_header_compiles_and_says_the_same(tmp_path: Path) -> None:
+    header = tmp_path / "supply.h"
+    header.write_text(models.c_header(Supply.map), encoding="utf-8")
+    program = tmp_path / "check.c"
+    program.write_text(
+        '#include "supply.h"\n'
+        '_Static_assert(SUPPLY_CTRL_MODE_MASK == 6 && SUPPLY_CTRL_MODE_SHIFT == 1, "");\n'
+        '_Static_assert(SUPPLY_CTRL_MODE__CC == 1 && SUPPLY_LIMIT_RESET == 100, "");\n'
+        '_Static_assert(SUPPLY_CH_1_GAIN == 0x110 && SUPPLY_RAM_WORDS == 16, "");\n',
+        encoding="utf-8",
+    )
+    subprocess.run(["cc", "-fsyntax-only", str(program)], check=True)
+
+
+def test_markdown_has_every_register_and_field() -> None:
+    text = models.markdown(Supply.map)
+    for one in Supply.map.registers.values():
+        assert f"| `0x{one.address:02X}` | `{one.name}` |" in text
+        assert all(f"| `{field.name}` |" in text for field in one.fields)
+
+
+def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "systemrdl", None)
+    with pytest.raises(ImportError, match=r"pip install hwsim\[models\]"):
+        from hwsim.models import rdl
+
+        rdl.read(FILES / "timer.rdl")
+
+
+def test_access_of_the_map_is_that_of_the_device() -> None:
+    with hwsim.open("hwsim://adc?latency=0s", model=load("adc.svd")) as device:
+        with pytest.raises(AccessError, match=r"ADC1\.DATA\[0\] at 0x40001008 is read-only"):
+            device.registers["ADC1.DATA[0]"].write(1)
+        with pytest.raises(AccessError, match=r"ADC1\.CHA\.KEY at 0x40001024 is write-only"):
+            device.registers["ADC1.CHA.KEY"].read()
+
+
+# ----------------------------------------------------------------------------------- the command
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert cli.main(["info", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_info_prints_the_map_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, str(FILES / "adc.svd:ADC1"))
+    assert "CTRL" in shown and "5..4" in shown and "0 ONCE, 1 SCAN all" not in shown
+    assert "not modelled: ADC1: no interrupt ADC" in shown
+    assert "LOG" in run(capsys, str(FILES / "relay.yaml"))
+
+
+def test_info_writes_the_map(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, f"{__name__}:Supply", "--as", "yaml") == models.yaml_of(Supply.map)
+    assert "#define DAQ_SCRATCH0 0x40u" in run(capsys, "hwsim://daq0", "--as", "c")
+    assert run(capsys, f"{__name__}:Supply", "--as", "markdown").startswith("# supply\n")
+
+
+def test_packages_offer_models(tmp_path: Path) -> None:
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hwsim.models]\nacme-psu = acme_psu:Supply\n")
+    (tmp_path / "acme_psu.py").write_text(
+        "import hwsim\n"
+        "from hwsim.models import Register\n"
+        "class Supply(hwsim.Model):\n"
+        "    class ID(Register, at=0, reset=7, access='RO'): pass\n"
+    )
+    script = f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import hwsim
+        from hwsim import cli, models
+
+        assert models.offered() == [("acme-psu", "acme_psu:Supply", "acme")]
+        assert "acme_psu" not in sys.modules
+        with hwsim.open("hwsim://a?latency=0s&model=acme-psu") as device:
+            assert device[0] == 7
+        cli.main(["list"])
+    """
+    assert "acme_psu:Supply" in run_script(script).check()
