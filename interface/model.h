@@ -1,12 +1,16 @@
 /* Models in Python: nested tuples, in the order of the structures in hwsim/model.h.
  *
- *   model     (name, channels, big_endian, registers, memories)
+ *   model     (name, channels, big_endian, registers, memories, fifos, rules)
  *   register  (name, address, bits, access, reset_value, writable, description, fields)
  *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators)
  *   memory    (name, address, bits, words, access, description)
+ *   fifo      (name, depth, data, pops, pushes, level, empty, full, overflow, underflow)
+ *   rule      (when, on, equals, given, given_equals, delay_ns, jitter_ns, ignore_again, then,
+ *              target, source, fifo, written, value, channel, code)
  *
  * Accesses and effects are numbers, flags bits: readable, writable, pulse, once. A description is
- * None or a string, enumerators are (name, value, description). */
+ * None or a string, and so is each name in a FIFO or a rule; `equals` is a number or None.
+ * Enumerators are (name, value, description). */
 #ifndef HWSIM_INTERFACE_MODEL_H
 #define HWSIM_INTERFACE_MODEL_H
 
@@ -22,6 +26,8 @@ struct description {
   hwsim_model model{};
   std::vector<hwsim_register> registers;
   std::vector<hwsim_memory> memories;
+  std::vector<hwsim_fifo> fifos;
+  std::vector<hwsim_rule> rules;
   std::deque<std::vector<hwsim_field>> fields;
   std::deque<std::vector<hwsim_enumerator>> enumerators;
 };
@@ -112,21 +118,68 @@ static bool parse_memories(PyObject *list, description *whole) {
   });
 }
 
+static bool parse_fifos(PyObject *list, description *whole) {
+  return each(list, "fifos", [whole](PyObject *item) {
+    hwsim_fifo one{};
+    int pops = 0, pushes = 0;
+    if (!PyArg_ParseTuple(item, "sIzppzzzzz", &one.name, &one.depth, &one.data, &pops, &pushes,
+                          &one.level, &one.empty, &one.full, &one.overflow, &one.underflow))
+      return false;
+    one.pops = pops;
+    one.pushes = pushes;
+    whole->fifos.push_back(one);
+    return true;
+  });
+}
+
+static bool parse_rules(PyObject *list, description *whole) {
+  return each(list, "rules", [whole](PyObject *item) {
+    hwsim_rule one{};
+    int when = 0, ignore = 0, then = 0, written = 0, code = 0;
+    PyObject *equals = nullptr;
+    unsigned long long given = 0, value = 0;
+    long long delay = 0, jitter = 0;
+    if (!PyArg_ParseTuple(item, "izOzKLLpizzzpKIi", &when, &one.on, &equals, &one.given, &given,
+                          &delay, &jitter, &ignore, &then, &one.target, &one.source, &one.fifo,
+                          &written, &value, &one.channel, &code))
+      return false;
+    one.with = equals != Py_None;
+    if (one.with && !arguments::convert(equals, "equals", &one.equals))
+      return false;
+    one.when = static_cast<hwsim_when>(when);
+    one.given_equals = given;
+    one.delay_ns = delay;
+    one.jitter_ns = jitter;
+    one.ignore_again = ignore;
+    one.then = static_cast<hwsim_then>(then);
+    one.written = written;
+    one.value = value;
+    one.code = static_cast<hwsim_code>(code);
+    whole->rules.push_back(one);
+    return true;
+  });
+}
+
 static bool parse(PyObject *tuple, description *out) {
-  PyObject *registers = nullptr, *memories = nullptr;
+  PyObject *registers = nullptr, *memories = nullptr, *fifos = nullptr, *rules = nullptr;
   int big_endian = 0;
   hwsim_model *model = &out->model;
   if (!PyTuple_Check(tuple))
     return arguments::fail(PyExc_TypeError, "description", "a tuple", tuple);
-  if (!PyArg_ParseTuple(tuple, "sIpOO", &model->name, &model->channels, &big_endian, &registers,
-                        &memories) ||
-      !parse_registers(registers, out) || !parse_memories(memories, out))
+  if (!PyArg_ParseTuple(tuple, "sIpOOOO", &model->name, &model->channels, &big_endian, &registers,
+                        &memories, &fifos, &rules) ||
+      !parse_registers(registers, out) || !parse_memories(memories, out) ||
+      !parse_fifos(fifos, out) || !parse_rules(rules, out))
     return false;
   model->big_endian = big_endian;
   model->registers = out->registers.data();
   model->register_count = out->registers.size();
   model->memories = out->memories.data();
   model->memory_count = out->memories.size();
+  model->fifos = out->fifos.data();
+  model->fifo_count = out->fifos.size();
+  model->rules = out->rules.data();
+  model->rule_count = out->rules.size();
   return true;
 }
 
@@ -171,10 +224,29 @@ static PyObject *describe_memory(const hwsim_memory &one) {
                        one.description);
 }
 
+static PyObject *describe_fifo(const hwsim_fifo &one) {
+  return Py_BuildValue("(sIzNNzzzzz)", one.name, one.depth, one.data, PyBool_FromLong(one.pops),
+                       PyBool_FromLong(one.pushes), one.level, one.empty, one.full, one.overflow,
+                       one.underflow);
+}
+
+static PyObject *describe_rule(const hwsim_rule &one) {
+  using number = unsigned long long;
+  return Py_BuildValue("(izNzKLLNizzzNKIi)", one.when, one.on,
+                       one.with ? PyLong_FromUnsignedLongLong(one.equals) : Py_NewRef(Py_None),
+                       one.given, static_cast<number>(one.given_equals),
+                       static_cast<long long>(one.delay_ns), static_cast<long long>(one.jitter_ns),
+                       PyBool_FromLong(one.ignore_again), one.then, one.target, one.source,
+                       one.fifo, PyBool_FromLong(one.written), static_cast<number>(one.value),
+                       one.channel, one.code);
+}
+
 static PyObject *describe(const hwsim_model &model) {
-  return Py_BuildValue("(sINNN)", model.name, model.channels, PyBool_FromLong(model.big_endian),
+  return Py_BuildValue("(sINNNNN)", model.name, model.channels, PyBool_FromLong(model.big_endian),
                        tuple_of(model.registers, model.register_count, describe_register),
-                       tuple_of(model.memories, model.memory_count, describe_memory));
+                       tuple_of(model.memories, model.memory_count, describe_memory),
+                       tuple_of(model.fifos, model.fifo_count, describe_fifo),
+                       tuple_of(model.rules, model.rule_count, describe_rule));
 }
 
 } // namespace models

@@ -55,6 +55,15 @@ ON_READS: tuple[OnRead, ...] = get_args(OnRead)
 OnWrite = Literal["", "woset", "woclr", "wot", "wzs", "wzc", "wzt", "wclr", "wset"]
 ON_WRITES: tuple[OnWrite, ...] = get_args(OnWrite)
 
+When = Literal["written", "read", "changed", "every", "started"]
+WHENS: tuple[When, ...] = get_args(When)
+
+Then = Literal["set", "copy", "add", "convert", "push", "pop", "event"]
+THENS: tuple[Then, ...] = get_args(Then)
+
+Code = Literal["signed", "offset", "unipolar"]
+CODES_OF_RULES: tuple[Code, ...] = get_args(Code)
+
 Overflow = Literal["drop", "wait"]
 OVERFLOWS: tuple[Overflow, ...] = get_args(Overflow)
 

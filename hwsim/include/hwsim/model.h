@@ -119,6 +119,92 @@ typedef struct hwsim_memory {
 #define HWSIM_REGISTERS_LARGEST 65535           /* registers of a model */
 #define HWSIM_MEMORY_LARGEST (INT64_C(1) << 28) /* bytes of memory of a device */
 
+/* --------------------------------------------------------------------------- FIFOs and rules --
+ * What follows names registers as "REGISTER" and fields as "REGISTER.FIELD"; NULL: none. Those with
+ * a role take no part. */
+
+/* Values one after the other. Empty at power-on and after a reset. */
+typedef struct hwsim_fifo {
+  const char *name;
+  uint32_t depth;        /* values, 1 to 65536 */
+  const char *data;      /* shows the oldest value, unless the FIFO only takes what is written */
+  bool pops;             /* a read of `data` takes that value out */
+  bool pushes;           /* what is written to `data` goes in */
+  const char *level;     /* how many values there are */
+  const char *empty;     /* 1 while there is none */
+  const char *full;      /* 1 while there is no room */
+  const char *overflow;  /* set to 1 when a value finds no room, and is lost */
+  const char *underflow; /* set to 1 when there is nothing to take out */
+} hwsim_fifo;
+
+/* X(NAME, value, text, meaning): what sets a rule off. */
+#define HWSIM_WHENS(X)                                                                             \
+  X(WRITTEN, 0, "written", "an operation writes it, once the write has its effect")                \
+  X(READ, 1, "read", "an operation reads it, once that has its effect")                            \
+  X(CHANGED, 2, "changed", "it becomes another value, by whatever but a reset")                    \
+  X(EVERY, 3, "every", "the time: each `delay_ns` after power-on or the last reset")               \
+  X(STARTED, 4, "started", "power-on, or a reset")
+
+/* X(NAME, value, text, meaning): what a rule does. */
+#define HWSIM_THENS(X)                                                                             \
+  X(SET, 0, "set", "the target becomes `value`")                                                   \
+  X(COPY, 1, "copy", "the target becomes what the source holds")                                   \
+  X(ADD, 2, "add", "`value` is added to the target, modulo its size")                              \
+  X(CONVERT, 3, "convert", "the target, or the FIFO, gets the next sample of `channel`")           \
+  X(PUSH, 4, "push", "the FIFO gets what the source holds, or `value`")                            \
+  X(POP, 5, "pop", "the oldest value leaves the FIFO, for the target")                             \
+  X(EVENT, 6, "event", "a trigger event, with what the source holds, or `value`")
+
+/* X(NAME, value, text, meaning): how a sample stands in bits, of which fewer than 16 have the upper
+ * ones of the code. Nothing is converted while the converters are off. */
+#define HWSIM_CODES_OF_RULES(X)                                                                    \
+  X(SIGNED, 0, "signed", "two's complement")                                                       \
+  X(OFFSET, 1, "offset", "0 is the most negative code")                                            \
+  X(UNIPOLAR, 2, "unipolar", "0 is 0 V and below")
+
+typedef enum hwsim_when {
+#define HWSIM_X(name, value, text, meaning) HWSIM_WHEN_##name = value,
+  HWSIM_WHENS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_when;
+
+typedef enum hwsim_then {
+#define HWSIM_X(name, value, text, meaning) HWSIM_THEN_##name = value,
+  HWSIM_THENS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_then;
+
+typedef enum hwsim_code {
+#define HWSIM_X(name, value, text, meaning) HWSIM_CODE_##name = value,
+  HWSIM_CODES_OF_RULES(HWSIM_X)
+#undef HWSIM_X
+} hwsim_code;
+
+/* What a device does by itself. Rules that are set off at once act in their order; what follows
+ * from one without a delay comes before the next. Such a chain must end, after 1024 actions at
+ * most. A change that a rule makes is an event, as that of a write is. */
+typedef struct hwsim_rule {
+  hwsim_when when;
+  const char *on; /* NULL for EVERY and STARTED */
+  bool with;      /* only if what is written, or what it changes to, is `equals` */
+  uint64_t equals;
+  const char *given; /* only if this is `given_equals` when it is set off */
+  uint64_t given_equals;
+  int64_t delay_ns;  /* until it acts: 0, or 1 us to 1 h */
+  int64_t jitter_ns; /* +- around that, uniform, by the seed; leaves at least 1 us */
+  bool ignore_again; /* set off again while it waits: nothing; otherwise the delay starts over */
+  hwsim_then then;
+  const char *target, *source;
+  const char *fifo; /* by its name */
+  bool written;     /* instead of a source: what was written to `on` */
+  uint64_t value;
+  uint32_t channel;
+  hwsim_code code;
+} hwsim_rule;
+
+#define HWSIM_RULES_LARGEST 1024 /* rules of a model */
+#define HWSIM_FIFOS_LARGEST 64   /* FIFOs of a model */
+
 struct hwsim_signal;
 
 typedef struct hwsim_model {
@@ -130,6 +216,10 @@ typedef struct hwsim_model {
   const struct hwsim_signal *signals;
   const hwsim_memory *memories; /* sorted by address, apart from each other and from registers */
   size_t memory_count;
+  const hwsim_fifo *fifos;
+  size_t fifo_count;
+  const hwsim_rule *rules;
+  size_t rule_count;
   bool big_endian;          /* how a value lies in the bytes at its address */
   struct model_image *made; /* the library's own: leave it NULL */
 } hwsim_model;

@@ -31,6 +31,7 @@ struct hwsim_device {
   struct converters *converters;
   struct comparators *comparators;
   struct registers *registers;
+  struct rules *rules; /* NULL: the model has none */
   struct faults *faults;
   struct firmware *firmware;
 

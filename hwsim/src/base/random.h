@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { RANDOM_JITTER = 1, RANDOM_NOISE = 2, RANDOM_FAULT = 3 };
+enum { RANDOM_JITTER = 1, RANDOM_NOISE = 2, RANDOM_FAULT = 3, RANDOM_RULE = 4 };
 
 /* The finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable PRNGs, OOPSLA 2014). */
 static inline uint64_t random_mix(uint64_t x) {

@@ -148,6 +148,14 @@ channel_view converters_view(const hwsim_device *device, uint32_t channel) {
                         .correction = correction_retain(state->correction)};
 }
 
+int16_t converters_take(hwsim_device *device, uint32_t channel) {
+  channel_state *state = channel_of(device, channel);
+  signal_plan plan = converters_plan(device, channel, device->config.sample_rate_hz);
+  int16_t code;
+  signal_codes(&plan, state->next_sample++, 1, &code);
+  return code;
+}
+
 void channel_release(channel_view *view) {
   signal_release(view->source);
   correction_release(view->correction);

@@ -31,6 +31,8 @@ hwsim_error converters_say_disabled(const hwsim_device *device, const hwsim_oper
 /* The rest: mutex held. */
 void converters_enable(hwsim_device *device, bool enabled);
 bool converters_are_enabled(const hwsim_device *device);
+/* One sample of a channel that there is: its next one. */
+int16_t converters_take(hwsim_device *device, uint32_t channel);
 channel_view converters_view(const hwsim_device *device, uint32_t channel);
 /* Without references. */
 signal_plan converters_plan(const hwsim_device *device, uint32_t channel, double rate_hz);

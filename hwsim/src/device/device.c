@@ -10,6 +10,7 @@
 #include "events/subscription.h"
 #include "events/ticks.h"
 #include "models/roles.h"
+#include "models/rules.h"
 #include "parts/faults.h"
 #include "parts/firmware.h"
 #include "parts/image.h"
@@ -57,6 +58,7 @@ static void destroy(hwsim_device *device) {
   faults_clear(device);
   comparators_free(device);
   converters_free(device);
+  rules_free(device);
   registers_free(device);
   timeline_free(device);
   image_release(device->model->made);
@@ -87,6 +89,7 @@ static hwsim_error assemble(hwsim_device *device, model_image *image) {
   good = registers_open(device, image) && good;
   latches->happened = roles_observe;
   observers_add(device, latches);
+  good = good && rules_open(device);
   return good ? HWSIM_OK : error_no_memory(device->config.name, OPERATION(device, open)->name);
 }
 
@@ -98,6 +101,8 @@ static hwsim_error open_image(model_image *image, const char *uri, hwsim_device 
   resource_faults faults = {0};
   hwsim_device *device = NULL;
   hwsim_error error = resource_parse(uri, &image->model, &config, &faults);
+  if (!error)
+    error = rules_check_clock(image, &config);
   if (!error) {
     device = zeroed(lay_out(NULL));
     if (!device)

@@ -8,6 +8,7 @@
 #include "converter/threshold.h"
 #include "events/occurrence.h"
 #include "events/ticks.h"
+#include "models/rules.h"
 #include "parts/firmware.h"
 #include "parts/registers.h"
 #include "timeline/bus.h"
@@ -15,6 +16,7 @@
 void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
   if (!bus_is_off(device)) {
     ticks_power_off(device, at_ns);
+    rules_power_off(device);
     observers_tell(device,
                    &(occurrence){.kind = HWSIM_EVENT_DISCONNECT, .at_ns = at_ns, .cause = cause});
   }

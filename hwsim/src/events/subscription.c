@@ -19,6 +19,7 @@ enum { BATCH = 256 };
 struct subscribers {
   list open; /* subscriptions */
   producer *producer;
+  const source *background; /* or NULL */
 };
 
 struct hwsim_subscription {
@@ -164,6 +165,9 @@ static int64_t next_ns(const hwsim_subscription *self) {
   const producer *made = self->device->subscribers->producer;
   int64_t tick_ns =
       wants(self, HWSIM_EVENT_TIMER) ? ticks_next_ns(self->device, &self->follower) : FOREVER;
+  const source *background = self->device->subscribers->background;
+  if (background && (wants(self, HWSIM_EVENT_REGISTER) || wants(self, HWSIM_EVENT_TRIGGER)))
+    tick_ns = earlier(tick_ns, source_next_ns(background));
   return made && wants(self, made->kind) ? earlier(tick_ns, source_next_ns(&made->source))
                                          : tick_ns;
 }
@@ -192,6 +196,10 @@ void subscribers_open(hwsim_device *device) { list_init(&device->subscribers->op
 
 void subscribers_set_producer(hwsim_device *device, producer *self) {
   device->subscribers->producer = self;
+}
+
+void subscribers_set_background(hwsim_device *device, const source *self) {
+  device->subscribers->background = self;
 }
 
 void subscribers_reschedule(hwsim_device *device) {

@@ -78,6 +78,26 @@ static void keep_model(arena *self, hwsim_model *model) {
     keep_text(self, &entry->description);
     keep_fields(self, entry);
   }
+  KEEP_ARRAY(model, fifos, model->fifo_count);
+  for (size_t i = 0; i < model->fifo_count; i++) {
+    hwsim_fifo *entry = (hwsim_fifo *)&model->fifos[i], counted = *entry;
+    if (!self->start)
+      entry = &counted;
+    const char **texts[] = {&entry->name, &entry->data,     &entry->level,    &entry->empty,
+                            &entry->full, &entry->overflow, &entry->underflow};
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+      keep_text(self, texts[k]);
+  }
+  KEEP_ARRAY(model, rules, model->rule_count);
+  for (size_t i = 0; i < model->rule_count; i++) {
+    hwsim_rule *entry = (hwsim_rule *)&model->rules[i], counted = *entry;
+    if (!self->start)
+      entry = &counted;
+    const char **texts[] = {&entry->on, &entry->given, &entry->target, &entry->source,
+                            &entry->fifo};
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+      keep_text(self, texts[k]);
+  }
   for (size_t i = 0; i < model->memory_count; i++) {
     hwsim_memory *entry = (hwsim_memory *)&model->memories[i], counted = *entry;
     if (!self->start)
@@ -167,6 +187,17 @@ static void plan_places(model_image *self) {
     self->slots = 0;
 }
 
+/* What rules make of the registers that they watch. */
+static void add_rules(model_image *self) {
+  const plan *made = self->plan;
+  for (size_t i = 0; made && i < made->rule_count; i++) {
+    const rule_plan *rule = &made->rules[i];
+    fact *watched = rule->on.mask ? &self->facts[rule->on.place] : NULL;
+    if (watched)
+      watched->flags = (uint16_t)((watched->flags & ~PLAIN) | RULED | (rule->timed ? TIMED : 0));
+  }
+}
+
 static bool make_index(model_image *self) {
   size_t count = self->model.register_count;
   plan_places(self);
@@ -185,6 +216,7 @@ static bool make_index(model_image *self) {
     if (self->slots)
       self->places[(entry->address - self->first_address) >> self->shift] = (uint16_t)i;
   }
+  add_rules(self);
   effect *fitting = realloc(self->effects, (self->effect_count + 1) * sizeof *fitting);
   self->effects = fitting ? fitting : self->effects;
   return true;
@@ -194,7 +226,10 @@ static bool make_index(model_image *self) {
 
 static hwsim_error make(const hwsim_model *model, const register_behaviour *behaviours,
                         model_image **image_out) {
+  plan *rules = NULL;
   hwsim_error error = map_check(model);
+  if (!error)
+    error = plan_new(model, &rules);
   if (error)
     return error;
   hwsim_model copy = *model;
@@ -202,13 +237,15 @@ static hwsim_error make(const hwsim_model *model, const register_behaviour *beha
   keep_model(&counted, &copy);
   model_image *self = malloc(counted.used);
   if (self) {
-    *self = (model_image){.model = *model, .behaviours = behaviours};
+    *self = (model_image){.model = *model, .behaviours = behaviours, .plan = rules};
     atomic_init(&self->references, 1);
     arena filled = {(char *)self, sizeof(model_image)};
     keep_model(&filled, &self->model);
     self->model.made = self;
   }
   if (!self || !make_index(self)) {
+    if (!self)
+      plan_free(rules);
     image_release(self);
     return error_no_memory("", OPERATION(device, open)->name);
   }
@@ -232,6 +269,7 @@ model_image *image_retain(model_image *self) {
 void image_release(model_image *self) {
   if (!self || atomic_fetch_sub(&self->references, 1) > 1)
     return;
+  plan_free(self->plan);
   free(self->places);
   free(self->effects);
   free(self->facts);

@@ -3,6 +3,7 @@
 #ifndef HWSIM_PARTS_IMAGE_H
 #define HWSIM_PARTS_IMAGE_H
 
+#include "parts/plan.h"
 #include "timeline/operation.h"
 
 #include <stdatomic.h>
@@ -25,7 +26,8 @@ enum {
   READABLE = 1,
   WRITABLE = 2,
   PLAIN = 4, /* an access does nothing else, and it has no role */
-  TIMED = 8
+  TIMED = 8,
+  RULED = 16 /* an access, or a change, can set off rules */
 };
 
 typedef struct fact {
@@ -51,6 +53,7 @@ typedef struct model_image {
   fact *facts;                          /* by place in the map */
   effect *effects;
   size_t effect_count;
+  struct plan *plan; /* NULL: it has no rules */
   /* By (address - first_address) >> shift, NOWHERE where there is no register; none if the map is
    * mostly gaps. */
   uint16_t *places;

@@ -22,7 +22,8 @@ struct registers {
   const fact *facts;
   const uint16_t *places;
   size_t count, slots;
-  register_lens *lens; /* or NULL */
+  register_lens *lens;         /* or NULL */
+  const register_hooks *hooks; /* or NULL */
   int64_t reset_ns;
   topic watchers;
   uint64_t *locked;  /* by effect: bits that have been written once */
@@ -108,18 +109,43 @@ void registers_set(hwsim_device *device, hwsim_role role, uint64_t value) {
     hold(device, place, value);
 }
 
-static void hold_and_tell(hwsim_device *device, size_t place, uint64_t value, const op *cause,
-                          int64_t at_ns) {
+static void hold_and_tell(hwsim_device *device, size_t place, uint64_t value, bool tells,
+                          const op *cause, int64_t at_ns) {
   registers *self = device->registers;
   if (self->values[place] == value)
     return;
   hold(device, place, value);
-  if (cause && subscribers_want(device, HWSIM_EVENT_REGISTER))
+  if (tells && subscribers_want(device, HWSIM_EVENT_REGISTER))
     observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_REGISTER,
                                          .channel = self->map[place].address,
                                          .at_ns = at_ns,
                                          .value = (double)value,
                                          .cause = cause});
+}
+
+/* As what happens to a device while it runs. */
+static inline void change(hwsim_device *device, size_t place, uint64_t value, const op *cause,
+                          int64_t at_ns) {
+  registers *self = device->registers;
+  uint64_t bits = self->values[place] ^ value;
+  if (!bits)
+    return;
+  hold_and_tell(device, place, value, true, cause, at_ns);
+  if (self->facts[place].flags & RULED)
+    self->hooks->changed(device, place, bits, cause, at_ns);
+}
+
+uint64_t registers_held(const hwsim_device *device, size_t place) {
+  return device->registers->values[place];
+}
+
+void registers_change(hwsim_device *device, size_t place, uint64_t mask, uint64_t value,
+                      const op *cause, int64_t at_ns) {
+  change(device, place, (device->registers->values[place] & ~mask) | (value & mask), cause, at_ns);
+}
+
+void registers_set_hooks(hwsim_device *device, const register_hooks *hooks) {
+  device->registers->hooks = hooks;
 }
 
 int64_t registers_reset_ns(const hwsim_device *device) { return device->registers->reset_ns; }
@@ -129,8 +155,10 @@ void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns) {
   self->reset_ns = at_ns;
   memset(self->locked, 0, self->image->effect_count * sizeof *self->locked);
   for (size_t i = 0; i < self->count; i++)
-    hold_and_tell(device, i, self->map[i].reset_value, cause, at_ns);
+    hold_and_tell(device, i, self->map[i].reset_value, cause != NULL, cause, at_ns);
   topic_touch(device, &self->watchers);
+  if (self->hooks)
+    self->hooks->reset(device, at_ns);
 }
 
 void registers_touch(hwsim_device *device) { topic_touch(device, &device->registers->watchers); }
@@ -161,14 +189,20 @@ static inline uint64_t peek(const hwsim_device *device, uint64_t number, size_t 
 }
 
 /* Apart from the short ways below, which would have to make room for it. */
-__attribute__((noinline)) static uint64_t take(hwsim_device *device, uint64_t number, size_t place,
+__attribute__((noinline)) static uint64_t take(hwsim_device *device, const op *cause, size_t place,
                                                int64_t at_ns) {
-  uint64_t value = peek(device, number, place, at_ns);
-  const effect *what = effect_of(device->registers, place);
+  registers *self = device->registers;
+  uint64_t value = peek(device, cause->number, place, at_ns);
+  const effect *what = effect_of(self, place);
   if (what) {
-    uint64_t held = device->registers->values[place];
-    hold(device, place, (held & ~what->cleared_by_read) | what->set_by_read);
+    uint64_t held = self->values[place];
+    uint64_t left = (held & ~what->cleared_by_read) | what->set_by_read;
+    hold(device, place, left);
+    if (held != left && self->facts[place].flags & RULED)
+      self->hooks->changed(device, place, held ^ left, cause, at_ns);
   }
+  if (self->facts[place].flags & RULED)
+    self->hooks->was_read(device, place, cause, at_ns);
   return value;
 }
 
@@ -199,11 +233,14 @@ __attribute__((noinline)) static void put(hwsim_device *device, size_t place, ui
     uint64_t *locked = &self->locked[self->facts[place].effect];
     held = write_to(what, held, value, mask & ~*locked);
     *locked |= what->once & mask;
-    hold_and_tell(device, place, held, cause, at_ns);
-    hold_and_tell(device, place, self->values[place] & ~what->pulse, cause, at_ns);
+    change(device, place, held, cause, at_ns);
   } else {
-    hold_and_tell(device, place, (held & ~stored) | (value & stored), cause, at_ns);
+    change(device, place, (held & ~stored) | (value & stored), cause, at_ns);
   }
+  if (self->facts[place].flags & RULED)
+    self->hooks->written(device, place, value, mask, cause, at_ns);
+  if (what && what->pulse)
+    change(device, place, self->values[place] & ~what->pulse, cause, at_ns);
 }
 
 /* ---------------------------------------------------------------------------- the operations -- */
@@ -220,7 +257,7 @@ typedef struct register_op {
 static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   for (size_t i = 0; i < self->count; i++)
-    self->values[i] = (uint32_t)take(device, base->number, self->place + i, at_ns);
+    self->values[i] = (uint32_t)take(device, base, self->place + i, at_ns);
   return HWSIM_OK;
 }
 
@@ -231,7 +268,7 @@ static hwsim_error apply_read_one(hwsim_device *device, op *base, int64_t at_ns)
   if ((all->facts[self->place].flags & PLAIN) && !all->lens)
     self->value = all->values[self->place];
   else
-    self->value = take(device, base->number, self->place, at_ns);
+    self->value = take(device, base, self->place, at_ns);
   return HWSIM_OK;
 }
 
@@ -250,7 +287,7 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
   if (!(target->flags & PLAIN))
     put(device, self->place, self->value, UINT64_MAX, base, at_ns);
   else if (changed)
-    hold_and_tell(device, self->place, held ^ changed, base, at_ns);
+    hold_and_tell(device, self->place, held ^ changed, true, base, at_ns);
   return HWSIM_OK;
 }
 
@@ -285,10 +322,12 @@ static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   uint64_t value = peek(device, base->number, self->place, at_ns);
   if ((value & self->mask) == self->wanted) {
-    self->value = take(device, base->number, self->place, at_ns);
+    self->value = take(device, base, self->place, at_ns);
     return HWSIM_OK;
   }
   base->wake_ns = match_ns(device, self, at_ns);
+  if (device->registers->hooks)
+    base->wake_ns = earlier(base->wake_ns, device->registers->hooks->next_ns(device));
   return OP_ARMED;
 }
 

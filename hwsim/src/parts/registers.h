@@ -11,6 +11,17 @@ typedef uint64_t register_lens(const hwsim_device *device, uint64_t number, uint
 
 typedef struct registers registers;
 
+/* Who is told of accesses and changes of the registers that are RULED. Mutex held. */
+typedef struct register_hooks {
+  void (*written)(hwsim_device *device, size_t place, uint64_t value, uint64_t mask,
+                  const op *cause, int64_t at_ns);
+  void (*was_read)(hwsim_device *device, size_t place, const op *cause, int64_t at_ns);
+  void (*changed)(hwsim_device *device, size_t place, uint64_t bits, const op *cause,
+                  int64_t at_ns);
+  void (*reset)(hwsim_device *device, int64_t at_ns);
+  int64_t (*next_ns)(const hwsim_device *device); /* when something changes by itself */
+} register_hooks;
+
 /* False: no memory. The image is kept, also if this fails. */
 bool registers_open(hwsim_device *device, model_image *image);
 void registers_free(hwsim_device *device);
@@ -21,6 +32,11 @@ void registers_set(hwsim_device *device, hwsim_role role, uint64_t value);
 int64_t registers_reset_ns(const hwsim_device *device); /* when they were reset */
 /* Each change is an event, unless the cause is NULL. */
 void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns);
+/* By place in the map: what it holds; and bits of it become others, which is an event. */
+uint64_t registers_held(const hwsim_device *device, size_t place);
+void registers_change(hwsim_device *device, size_t place, uint64_t mask, uint64_t value,
+                      const op *cause, int64_t at_ns);
+void registers_set_hooks(hwsim_device *device, const register_hooks *hooks);
 /* What one of them reads may have changed, apart from what it holds. */
 void registers_touch(hwsim_device *device);
 void registers_set_lens(hwsim_device *device, register_lens *lens); /* NULL: none */

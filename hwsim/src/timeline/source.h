@@ -14,6 +14,7 @@
 typedef enum source_rank {
   RANK_TICK,
   RANK_CROSSING,
+  RANK_RULE,
   RANK_DONE,
   RANK_ARMED,
   RANK_DEADLINE,

@@ -127,7 +127,7 @@ static int64_t settle(hwsim_device *device, int64_t now_ns, bool in_slices) {
   for (bool first_step = true;; first_step = false) {
     heap_node *first = self->sources.root;
     bool due = first && first->time_ns <= now_ns;
-    bool is_op = !due || first->order >> 56 >= RANK_DONE;
+    bool is_op = !due || first->order >> 56 >= RANK_RULE;
     if (self->errands && is_op) { /* after all that followed from the time alone */
       run_errands(device, due ? first->time_ns : now_ns);
       continue;

@@ -11,16 +11,40 @@
 
 from __future__ import annotations
 
-from hwsim.models.declare import Block, Field, Memory, Model, Register
+from hwsim.models.declare import (
+    Block,
+    Field,
+    Fifo,
+    Memory,
+    Model,
+    Register,
+    Rule,
+    Trigger,
+    at_start,
+    every,
+    when_changed,
+    when_read,
+    when_written,
+)
 from hwsim.models.document import c_header, markdown, schema, yaml_of
 from hwsim.models.load import Offered, load, offered
-from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+from hwsim.models.maps import (
+    EnumValue,
+    FieldInfo,
+    FifoInfo,
+    Map,
+    MemoryInfo,
+    RegisterInfo,
+    RuleInfo,
+)
 
 __all__ = [
     "Block",
     "EnumValue",
     "Field",
     "FieldInfo",
+    "Fifo",
+    "FifoInfo",
     "Map",
     "Memory",
     "MemoryInfo",
@@ -28,10 +52,18 @@ __all__ = [
     "Offered",
     "Register",
     "RegisterInfo",
+    "Rule",
+    "RuleInfo",
+    "Trigger",
+    "at_start",
     "c_header",
+    "every",
     "load",
     "markdown",
     "offered",
     "schema",
+    "when_changed",
+    "when_read",
+    "when_written",
     "yaml_of",
 ]

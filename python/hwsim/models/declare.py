@@ -10,14 +10,24 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import EnumMeta
 from typing import Any, ClassVar
 
-from hwsim._kinds import Access, OnRead, OnWrite
+from hwsim._kinds import Access, Code, OnRead, OnWrite, Then, When
+from hwsim.arguments import choice
 from hwsim.errors import InvalidArgument
-from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+from hwsim.models.maps import (
+    EnumValue,
+    FieldInfo,
+    FifoInfo,
+    Map,
+    MemoryInfo,
+    RegisterInfo,
+    RuleInfo,
+)
 
 
 class Field:
@@ -211,6 +221,154 @@ class Block(_Placed):
         cls._place(at, count, stride, None)
 
 
+# What takes part in a rule: a register, a field, or the name of one.
+Part = type[Register] | Field | str
+
+
+class Fifo:
+    """Values one after the other, as a class attribute of a model. Empty at power-on.
+
+    Args:
+        depth: How many values, 1 to 65536.
+        data: A register or field that shows the oldest value.
+        pops: A read of ``data`` takes that value out.
+        pushes: What is written to ``data`` goes in.
+        level: A field with the number of values.
+        empty: A field that is 1 while there is none.
+        full: A field that is 1 while there is no room.
+        overflow: A field that is set to 1 when a value finds no room, and is lost.
+        underflow: A field that is set to 1 when there is nothing to take out.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        data: Part | None = None,
+        pops: bool = False,
+        pushes: bool = False,
+        level: Part | None = None,
+        empty: Part | None = None,
+        full: Part | None = None,
+        overflow: Part | None = None,
+        underflow: Part | None = None,
+    ) -> None:
+        self.depth, self.pops, self.pushes = depth, pops, pushes
+        self.parts = (data, level, empty, full, overflow, underflow)
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+
+class Rule:
+    """What a device does by itself: made by :func:`when_written` and its like."""
+
+    def __init__(self, trigger: Trigger, then: Then, **what: Any) -> None:
+        self.trigger, self.then, self.what = trigger, then, what
+
+
+class Trigger:
+    """What sets a rule off. What the rule does is said by one of the methods, and makes it.
+
+    Parts of a model are registers (the class), fields (the attribute), or names such as
+    ``"CH[0].CTRL.EN"``.
+    """
+
+    def __init__(self, when: When, on: Part | None = None, value: int | None = None) -> None:
+        self.what: dict[str, Any] = {"when": when, "on": on, "equals": value}
+
+    def _with(self, **more: Any) -> Trigger:
+        other = Trigger(self.what["when"])
+        other.what = {**self.what, **more}
+        return other
+
+    def given(self, part: Part, value: int = 1) -> Trigger:
+        """Only if a part has this value when the rule is set off."""
+        return self._with(given=part, given_equals=value)
+
+    def after(self, seconds: float, *, jitter: float = 0.0, again: str = "restart") -> Trigger:
+        """After a delay of 1 us to an hour.
+
+        Args:
+            seconds: The delay.
+            jitter: Plus or minus around it, uniform, by the seed.
+            again: When it is set off again meanwhile: ``"restart"``: the delay starts over;
+                ``"ignore"``: nothing.
+        """
+        choice("again", again, ("restart", "ignore"))
+        return self._with(delay=seconds, jitter=jitter, ignore_again=again == "ignore")
+
+    def set(self, target: Part, value: int = 1) -> Rule:
+        """The target becomes this value."""
+        return Rule(self, "set", target=target, value=value)
+
+    def clear(self, target: Part) -> Rule:
+        """The target becomes 0."""
+        return Rule(self, "set", target=target, value=0)
+
+    def copy(self, target: Part, source: Part | None = None) -> Rule:
+        """The target becomes what the source holds; without one, what was written."""
+        return Rule(self, "copy", target=target, source=source, written=source is None)
+
+    def increment(self, target: Part, by: int = 1) -> Rule:
+        """A number is added to the target, modulo its size."""
+        return Rule(self, "add", target=target, value=by)
+
+    def convert(self, channel: int, into: Part | Fifo, code: Code = "signed") -> Rule:
+        """The next sample of a channel goes into a register, a field or a FIFO.
+
+        Args:
+            channel: From 0.
+            into: Of fewer than 16 bits, it gets the upper ones of the code.
+            code: ``"signed"``: two's complement; ``"offset"``: 0 is the most negative code;
+                ``"unipolar"``: 0 is 0 V and below.
+        """
+        where: dict[str, Any] = {"fifo": into} if isinstance(into, Fifo) else {"target": into}
+        return Rule(self, "convert", channel=channel, code=code, **where)
+
+    def push(self, fifo: Fifo, source: Part | int | None = None) -> Rule:
+        """A FIFO gets what the source holds, or a number; without one, what was written."""
+        if isinstance(source, int):
+            return Rule(self, "push", fifo=fifo, value=source)
+        return Rule(self, "push", fifo=fifo, source=source, written=source is None)
+
+    def pop(self, fifo: Fifo, into: Part | None = None) -> Rule:
+        """The oldest value leaves a FIFO."""
+        return Rule(self, "pop", fifo=fifo, target=into)
+
+    def event(self, source: Part | int = 0) -> Rule:
+        """A trigger event, with what the source holds, or a number."""
+        if isinstance(source, int):
+            return Rule(self, "event", value=source)
+        return Rule(self, "event", source=source)
+
+
+def when_written(part: Part, value: int | None = None) -> Trigger:
+    """When an operation writes a register or field, or only if it writes this value."""
+    return Trigger("written", part, value)
+
+
+def when_read(part: Part) -> Trigger:
+    """When an operation reads a register."""
+    return Trigger("read", part)
+
+
+def when_changed(part: Part, value: int | None = None) -> Trigger:
+    """When a register or field becomes another value, or only if it becomes this one."""
+    return Trigger("changed", part, value)
+
+
+def every(seconds: float, *, jitter: float = 0.0) -> Trigger:
+    """Again and again from power-on or a reset on."""
+    return Trigger("every").after(seconds, jitter=jitter)
+
+
+def at_start() -> Trigger:
+    """At power-on and at each reset."""
+    return Trigger("started")
+
+
 def _said(cls: type) -> str:
     return " ".join((vars(cls).get("__doc__") or "").split())
 
@@ -232,11 +390,16 @@ class Model:
     Attributes:
         channels: How many analogue channels it has, 1 to 64.
         byte_order: ``"little"`` or ``"big"``.
+        source: A model whose registers it has as well, as for :func:`hwsim.models.load`: a file to
+            which the class adds rules.
+        rules: What it does by itself, in the order in which rules that are set off at once act.
         map: What it says of its registers, a :class:`Map`.
     """
 
     channels: ClassVar[int] = 1
     byte_order: ClassVar[str] = "little"
+    source: ClassVar[Any] = None
+    rules: ClassVar[Sequence[Rule]] = ()
     map: ClassVar[_MapOf] = _MapOf()
     _map: ClassVar[Map]
 
@@ -248,8 +411,17 @@ def _map_of(model: type[Model]) -> Map:
     for each in reversed(model.__mro__):
         inside.update(vars(each))
     _collect(inside, "", 0, registers, memories)
+    remarks: Sequence[str] = ()
+    if model.source is not None:
+        # Which knows this module.
+        load = importlib.import_module("hwsim.models.load").load
+        base: Map = load(model.source)
+        registers += base.registers.values()
+        memories += base.memories.values()
+        remarks = base.remarks
     if not registers:
         raise InvalidArgument(f"the model {model.__name__} has no registers")
+    fifos = [item for item in inside.values() if isinstance(item, Fifo)]
     return Map(
         re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower(),
         registers,
@@ -257,7 +429,41 @@ def _map_of(model: type[Model]) -> Map:
         description=_said(model),
         channels=model.channels,
         byte_order=model.byte_order,
+        fifos=[_fifo_info(model, item) for item in fifos],
+        rules=[_rule_info(model, rule) for rule in model.rules],
+        remarks=remarks,
     )
+
+
+def _name_of(model: type[Model], part: Part | None) -> str | None:
+    """What a part is called in the model."""
+    if part is None or isinstance(part, str):
+        return part
+    register = part.register if isinstance(part, Field) else part
+    if register is None:
+        raise InvalidArgument("a field that is in no register takes part in a rule")
+    name = register.__qualname__
+    for each in model.__mro__:
+        if name.startswith(f"{each.__qualname__}."):
+            name = name.removeprefix(f"{each.__qualname__}.")
+            break
+    return f"{name}.{part.name}" if isinstance(part, Field) else name
+
+
+def _fifo_info(model: type[Model], item: Fifo) -> FifoInfo:
+    data, *others = (_name_of(model, part) for part in item.parts)
+    return FifoInfo(item.name, item.depth, data, item.pops, item.pushes, *others)
+
+
+def _rule_info(model: type[Model], rule: Rule) -> RuleInfo:
+    if not isinstance(rule, Rule):
+        raise InvalidArgument(f"rules of {model.__name__} must be rules, got {rule!r}")
+    said = {**rule.trigger.what, **rule.what, "then": rule.then}
+    for key in ("on", "given", "target", "source"):
+        said[key] = _name_of(model, said.get(key))
+    fifo = said.get("fifo")
+    said["fifo"] = fifo.name if isinstance(fifo, Fifo) else fifo
+    return RuleInfo(**said)
 
 
 def _collect(

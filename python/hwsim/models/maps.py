@@ -8,11 +8,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hwsim import _kinds, _native
-from hwsim._kinds import Access, OnRead, OnWrite
+from hwsim._kinds import Access, Code, OnRead, OnWrite, Then, When
 from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.errors import InvalidArgument
 
 WIDEST = 64
+_HOUR = 3600.0
 _READABLE, _WRITABLE, _PULSE, _ONCE = 1, 2, 4, 8  # as in interface/model.h
 
 
@@ -132,6 +133,76 @@ class MemoryInfo(NamedTuple):
     description: str = ""
 
 
+class FifoInfo(NamedTuple):
+    """Values one after the other; names are those of registers, or ``"REGISTER.FIELD"``.
+
+    Attributes:
+        name: Of the FIFO.
+        depth: How many values, 1 to 65536.
+        data: Shows the oldest value, unless the FIFO only takes what is written.
+        pops: A read of ``data`` takes that value out.
+        pushes: What is written to ``data`` goes in.
+        level: How many values there are.
+        empty: 1 while there is none.
+        full: 1 while there is no room.
+        overflow: Set to 1 when a value finds no room, and is lost.
+        underflow: Set to 1 when there is nothing to take out.
+    """
+
+    name: str
+    depth: int
+    data: str | None = None
+    pops: bool = False
+    pushes: bool = False
+    level: str | None = None
+    empty: str | None = None
+    full: str | None = None
+    overflow: str | None = None
+    underflow: str | None = None
+
+
+class RuleInfo(NamedTuple):
+    """What a device does by itself; see ``hwsim_rule`` in C, which has the same members.
+
+    Attributes:
+        when: What sets it off: ``"written"``, ``"read"``, ``"changed"``, ``"every"``,
+            ``"started"``.
+        then: What it does: ``"set"``, ``"copy"``, ``"add"``, ``"convert"``, ``"push"``, ``"pop"``,
+            ``"event"``.
+        on: The register or field that is written, read or changed.
+        equals: Only if that is, or becomes, this; None: whatever it is.
+        given: Only if this register or field ...
+        given_equals: ... is this then.
+        delay: Until it acts, in seconds: 0, or from 1 us to an hour.
+        jitter: Plus or minus around that, by the seed.
+        ignore_again: Set off again while it waits, it does not start over.
+        target: What it changes.
+        source: Where it takes a value from.
+        fifo: A FIFO, by its name.
+        written: It takes what was written.
+        value: It takes this.
+        channel: Of a conversion.
+        code: How that stands in bits: ``"signed"``, ``"offset"``, ``"unipolar"``.
+    """
+
+    when: When
+    then: Then
+    on: str | None = None
+    equals: int | None = None
+    given: str | None = None
+    given_equals: int = 0
+    delay: float = 0.0
+    jitter: float = 0.0
+    ignore_again: bool = False
+    target: str | None = None
+    source: str | None = None
+    fifo: str | None = None
+    written: bool = False
+    value: int = 0
+    channel: int = 0
+    code: Code = "signed"
+
+
 class Map:
     """The registers and memories of a kind of device. Constant; any thread may use it.
 
@@ -139,6 +210,8 @@ class Map:
         name: Of the kind of device.
         registers: In any order.
         memories: In any order.
+        fifos: In any order.
+        rules: What it does by itself; those that are set off at once act in this order.
         description: What it is.
         channels: How many analogue channels it has, 1 to 64.
         byte_order: ``"little"`` or ``"big"``.
@@ -148,6 +221,8 @@ class Map:
         name: Of the kind of device.
         registers: By name, in the order of their addresses.
         memories: By name, in the order of their addresses.
+        fifos: Values one after the other.
+        rules: What it does by itself.
         description: What it is.
         channels: How many analogue channels.
         byte_order: ``"little"`` or ``"big"``.
@@ -163,6 +238,8 @@ class Map:
         registers: Iterable[RegisterInfo],
         memories: Iterable[MemoryInfo] = (),
         *,
+        fifos: Iterable[FifoInfo] = (),
+        rules: Iterable[RuleInfo] = (),
         description: str = "",
         channels: int = 1,
         byte_order: str = "little",
@@ -178,6 +255,7 @@ class Map:
         self.registers: Mapping[str, RegisterInfo] = _by_name("register", ordered)
         areas = sorted(memories, key=lambda one: one.address)
         self.memories: Mapping[str, MemoryInfo] = _by_name("memory", areas)
+        self.fifos, self.rules = tuple(fifos), tuple(rules)
         self.native = _native.Model(  # which checks the rest
             (
                 name,
@@ -185,16 +263,20 @@ class Map:
                 byte_order == "big",
                 [_register(one) for one in ordered if not one.view],
                 [_memory(one) for one in areas],
+                [_fifo(one) for one in self.fifos],
+                [_rule(number, one) for number, one in enumerate(self.rules)],
             )
         )
 
     @classmethod
     def of_native(cls, device: Any) -> Map:
         """Returns the map of a device whose model comes from C."""
-        name, channels, big_endian, registers, memories = device._description()
+        name, channels, big_endian, registers, memories, fifos, rules = device._description()
         self = cls.__new__(cls)
         self.name, self.description, self.remarks, self.channels = name, "", (), channels
         self.byte_order = "big" if big_endian else "little"
+        self.fifos = tuple(FifoInfo(*one) for one in fifos)
+        self.rules = tuple(_of_rule(one) for one in rules)
         self.registers = MappingProxyType({one[0]: _of_register(one) for one in registers})
         self.memories = MappingProxyType({one[0]: _of_memory(one) for one in memories})
         return self
@@ -265,6 +347,45 @@ def _memory(one: MemoryInfo) -> tuple[object, ...]:
     _check(f"memory {one.name}", numbers)
     access = _kinds.ACCESSES.index(one.access)
     return (one.name, one.address, one.bits, one.words, access, None)
+
+
+def _fifo(one: FifoInfo) -> tuple[object, ...]:
+    _check(f"fifo {one.name}", {"depth": (one.depth, UINT32_MAX)})
+    return tuple(one)
+
+
+def _rule(number: int, one: RuleInfo) -> tuple[object, ...]:
+    where = f"rule {number}"
+    for name, text, known in (
+        ("when", one.when, _kinds.WHENS),
+        ("then", one.then, _kinds.THENS),
+        ("code", one.code, _kinds.CODES_OF_RULES),
+    ):
+        if text not in known:
+            raise InvalidArgument(f"{where}: {name} must be one of {', '.join(known)}: {text!r}")
+    limits = {
+        "equals": (one.equals or 0, UINT64_MAX),
+        "given_equals": (one.given_equals, UINT64_MAX),
+        "value": (one.value, UINT64_MAX),
+        "channel": (one.channel, UINT32_MAX),
+    }
+    _check(where, limits)
+    if not (0 <= one.delay <= _HOUR and 0 <= one.jitter <= _HOUR):
+        raise InvalidArgument(f"{where}: delay and jitter must be from 0 to 3600 s")
+    return (
+        *(_kinds.WHENS.index(one.when), one.on, one.equals, one.given, one.given_equals),
+        *(round(one.delay * 1e9), round(one.jitter * 1e9), one.ignore_again),
+        *(_kinds.THENS.index(one.then), one.target, one.source, one.fifo, one.written),
+        *(one.value, one.channel, _kinds.CODES_OF_RULES.index(one.code)),
+    )
+
+
+def _of_rule(entry: tuple[Any, ...]) -> RuleInfo:
+    when, on, equals, given, given_equals, delay_ns, jitter_ns, ignore, then, *rest = entry
+    *others, code = rest
+    said = (on, equals, given, given_equals, delay_ns / 1e9, jitter_ns / 1e9, ignore)
+    texts = (_kinds.WHENS[when], _kinds.THENS[then])
+    return RuleInfo._make((*texts, *said, *others, _kinds.CODES_OF_RULES[code]))
 
 
 def _of_register(entry: tuple[Any, ...]) -> RegisterInfo:

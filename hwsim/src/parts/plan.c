@@ -1,0 +1,351 @@
+/* Plans: names looked up, and limits checked. */
+#include "parts/plan.h"
+
+#include "base/error.h"
+#include "timeline/operation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LARGEST_FIFO = 65536, MOST_AT_ONCE = 1024 };
+#define SHORTEST_NS 1000
+#define LONGEST_NS INT64_C(3600000000000)
+
+typedef struct maker {
+  const hwsim_model *model;
+  const hwsim_register **sorted; /* by name */
+  plan *made;
+  char where[64]; /* what is looked at, for errors */
+} maker;
+
+static hwsim_error refuse(const maker *self, const char *fault, const char *name) {
+  return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name, "%s of the model: %s%s%.64s",
+                   self->where, fault, name ? " " : "", name ? name : "");
+}
+
+/* ------------------------------------------------------------------------------------- names -- */
+
+static int compare_names(const void *a, const void *b) {
+  const hwsim_register *const *first = a, *const *second = b;
+  return strcmp((*first)->name, (*second)->name);
+}
+
+static const hwsim_register *find_register(const maker *self, const char *name, size_t length) {
+  size_t from = 0, to = self->model->register_count;
+  while (from < to) {
+    size_t middle = (from + to) / 2;
+    const hwsim_register *entry = self->sorted[middle];
+    int order = strncmp(name, entry->name, length);
+    if (!order && !entry->name[length])
+      return entry;
+    if (order > 0)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return NULL;
+}
+
+/* REGISTER, or REGISTER.FIELD; NULL: none. */
+static hwsim_error find_bits(const maker *self, const char *name, bits *out) {
+  *out = (bits){0};
+  if (!name)
+    return HWSIM_OK;
+  const hwsim_register *entry = find_register(self, name, strlen(name));
+  const char *dot = strrchr(name, '.');
+  const hwsim_field *field = NULL;
+  uint32_t width = 0;
+  if (entry) {
+    width = entry->bits ? entry->bits : 32;
+  } else if (dot && (entry = find_register(self, name, (size_t)(dot - name)))) {
+    for (uint32_t i = 0; i < entry->field_count; i++)
+      if (strcmp(entry->fields[i].name, dot + 1) == 0)
+        field = &entry->fields[i];
+    width = field ? field->width : 0;
+  }
+  if (!width)
+    return refuse(self, "there is no register or field", name);
+  if (entry->role)
+    return refuse(self, "a register with a role takes no part in rules:", name);
+  out->place = (uint16_t)(entry - self->model->registers);
+  out->lsb = field ? field->lsb : 0;
+  out->width = (uint8_t)width;
+  out->mask = UINT64_MAX >> (64 - width) << out->lsb;
+  return HWSIM_OK;
+}
+
+/* ----------------------------------------------------------------------------- what is said -- */
+
+static bool fits(const bits *where, uint64_t value) {
+  return !where->mask || value <= where->mask >> where->lsb;
+}
+
+static hwsim_error check_numbers(const maker *self, const rule_plan *rule) {
+  const hwsim_rule *says = &rule->says;
+  bool by_time = says->when == HWSIM_WHEN_EVERY || says->when == HWSIM_WHEN_STARTED;
+  if ((unsigned)says->when > HWSIM_WHEN_STARTED || (unsigned)says->then > HWSIM_THEN_EVENT)
+    return refuse(self, "unknown kind", NULL);
+  if (by_time == (rule->on.mask != 0))
+    return refuse(self, by_time ? "must not be on a register" : "must be on a register", NULL);
+  if ((says->delay_ns && says->delay_ns < SHORTEST_NS) || says->delay_ns > LONGEST_NS ||
+      (says->when == HWSIM_WHEN_EVERY && !says->delay_ns))
+    return refuse(self, "delay must be 0, or from 1 us to 1 h; a period must not be 0", NULL);
+  if (says->jitter_ns < 0 || (says->jitter_ns && says->delay_ns - says->jitter_ns < SHORTEST_NS))
+    return refuse(self, "jitter must leave at least 1 us of the delay", NULL);
+  if (says->written && says->when != HWSIM_WHEN_WRITTEN)
+    return refuse(self, "nothing is written that it could use", NULL);
+  if (says->with && (says->when == HWSIM_WHEN_READ || by_time || !fits(&rule->on, says->equals)))
+    return refuse(self, "the value that sets it off does not fit", NULL);
+  if (rule->given.mask && !fits(&rule->given, says->given_equals))
+    return refuse(self, "the value that is given does not fit", NULL);
+  if (says->channel >= 64)
+    return refuse(self, "channel must be from 0 to 63", NULL);
+  if ((unsigned)says->code > HWSIM_CODE_UNIPOLAR)
+    return refuse(self, "unknown code", NULL);
+  return HWSIM_OK;
+}
+
+static hwsim_error check_parts(const maker *self, const rule_plan *rule) {
+  bool target = rule->target.mask, source = rule->source.mask || rule->says.written;
+  switch (rule->says.then) {
+  case HWSIM_THEN_SET:
+  case HWSIM_THEN_ADD:
+    if (!target || !fits(&rule->target, rule->says.value))
+      return refuse(self, "needs a target that its value fits into", NULL);
+    break;
+  case HWSIM_THEN_COPY:
+    if (!target || !source)
+      return refuse(self, "needs a target and a source", NULL);
+    break;
+  case HWSIM_THEN_CONVERT:
+    if (target == rule->has_fifo)
+      return refuse(self, "needs a target, or a FIFO", NULL);
+    break;
+  case HWSIM_THEN_PUSH:
+  case HWSIM_THEN_POP:
+    if (!rule->has_fifo)
+      return refuse(self, "needs a FIFO", NULL);
+    break;
+  case HWSIM_THEN_EVENT: break;
+  }
+  return HWSIM_OK;
+}
+
+static hwsim_error plan_rule(maker *self, const hwsim_rule *says, rule_plan *out) {
+  *out = (rule_plan){.says = *says};
+  hwsim_error error = find_bits(self, says->on, &out->on);
+  if (!error)
+    error = find_bits(self, says->given, &out->given);
+  if (!error)
+    error = find_bits(self, says->target, &out->target);
+  if (!error)
+    error = find_bits(self, says->source, &out->source);
+  for (size_t i = 0; !error && says->fifo && i < self->model->fifo_count; i++)
+    if (strcmp(says->fifo, self->model->fifos[i].name) == 0) {
+      out->fifo = (uint16_t)i;
+      out->has_fifo = true;
+    }
+  if (!error && says->fifo && !out->has_fifo)
+    error = refuse(self, "there is no FIFO", says->fifo);
+  if (!error)
+    error = check_numbers(self, out);
+  return error ? error : check_parts(self, out);
+}
+
+static hwsim_error plan_fifo(maker *self, size_t i) {
+  const hwsim_fifo *says = &self->model->fifos[i];
+  fifo_plan *out = &self->made->fifos[i];
+  snprintf(self->where, sizeof self->where, "fifo %zu, %.40s,", i, says->name ? says->name : "");
+  if (!says->name || !*says->name)
+    return refuse(self, "has no name", NULL);
+  for (size_t k = 0; k < i; k++)
+    if (strcmp(says->name, self->model->fifos[k].name) == 0)
+      return refuse(self, "has the name of another", NULL);
+  if (!says->depth || says->depth > LARGEST_FIFO)
+    return refuse(self, "depth must be from 1 to 65536", NULL);
+  if ((says->pops || says->pushes) && !says->data)
+    return refuse(self, "needs data", NULL);
+  out->depth = says->depth;
+  out->shows = says->data && (says->pops || !says->pushes);
+  const struct {
+    const char *name;
+    bits *out;
+  } parts[] = {{says->data, &out->data},         {says->level, &out->level},
+               {says->empty, &out->empty},       {says->full, &out->full},
+               {says->overflow, &out->overflow}, {says->underflow, &out->underflow}};
+  for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+    hwsim_error error = find_bits(self, parts[k].name, parts[k].out);
+    if (error)
+      return error;
+  }
+  return fits(&out->level, says->depth) ? HWSIM_OK
+                                        : refuse(self, "its depth does not fit into level", NULL);
+}
+
+/* What accesses of the data of a FIFO do to it. */
+static void add_access(plan *made, const fifo_plan *fifo, size_t i, hwsim_when when,
+                       hwsim_then then) {
+  made->rules[made->rule_count++] =
+      (rule_plan){.says = {.when = when, .then = then, .written = when == HWSIM_WHEN_WRITTEN},
+                  .on = fifo->data,
+                  .fifo = (uint16_t)i,
+                  .has_fifo = true};
+}
+
+/* ------------------------------------------------------------------- what follows from what -- */
+
+static bool touches(const bits *changed, const rule_plan *next) {
+  return next->says.when == HWSIM_WHEN_CHANGED && changed->place == next->on.place &&
+         (changed->mask & next->on.mask);
+}
+
+/* Whether one rule, when it acts, sets off the other. */
+static bool leads_to(const plan *self, const rule_plan *rule, const rule_plan *next) {
+  if (rule->target.mask && touches(&rule->target, next))
+    return true;
+  if (!rule->has_fifo)
+    return false;
+  const fifo_plan *fifo = &self->fifos[rule->fifo];
+  return touches(&fifo->data, next) || touches(&fifo->level, next) || touches(&fifo->empty, next) ||
+         touches(&fifo->full, next) || touches(&fifo->overflow, next) ||
+         touches(&fifo->underflow, next);
+}
+
+/* How many actions follow at once, itself included; 0: not known yet, -1: being counted. */
+static int count_actions(const maker *self, int *counts, size_t i) {
+  plan *made = self->made;
+  if (counts[i])
+    return counts[i];
+  counts[i] = -1;
+  int sum = 1;
+  made->rules[i].timed = made->rules[i].says.then == HWSIM_THEN_EVENT;
+  for (size_t k = 0; k < made->rule_count; k++) {
+    const rule_plan *next = &made->rules[k];
+    if (!leads_to(made, &made->rules[i], next))
+      continue;
+    if (next->says.delay_ns) {
+      made->rules[i].timed = true;
+      continue;
+    }
+    int more = count_actions(self, counts, k);
+    if (more < 0 || (sum += more) > MOST_AT_ONCE)
+      return -1;
+    made->rules[i].timed |= next->timed;
+  }
+  return counts[i] = sum;
+}
+
+static hwsim_error check_chains(maker *self) {
+  plan *made = self->made;
+  int *counts = calloc(made->rule_count + 1, sizeof *counts);
+  if (!counts)
+    return error_no_memory("", OPERATION(device, open)->name);
+  hwsim_error error = HWSIM_OK;
+  for (size_t i = 0; !error && i < made->rule_count; i++) {
+    snprintf(self->where, sizeof self->where, "rule %zu", i);
+    if (count_actions(self, counts, i) < 0)
+      error = refuse(self, "sets itself off without a delay, or more than 1024 others", NULL);
+    made->rules[i].timed |= made->rules[i].says.delay_ns > 0;
+  }
+  free(counts);
+  return error;
+}
+
+/* ------------------------------------------------------------------------------- the watches -- */
+
+static void make_watches(plan *self, size_t register_count) {
+  size_t used = 0;
+  for (size_t place = 0; place < register_count; place++) {
+    size_t first = used;
+    for (size_t i = 0; i < self->rule_count; i++)
+      if (self->rules[i].on.mask && self->rules[i].on.place == place)
+        self->watched[used++] = (uint16_t)i;
+    if (used > first)
+      self->watches[self->watch_count++] = (watch){
+          .place = (uint16_t)place, .first = (uint16_t)first, .count = (uint16_t)(used - first)};
+  }
+}
+
+static int compare_place(const void *key, const void *entry) {
+  size_t a = *(const size_t *)key, b = ((const watch *)entry)->place;
+  return (a > b) - (a < b);
+}
+
+const watch *plan_watch(const plan *self, size_t place) {
+  return bsearch(&place, self->watches, self->watch_count, sizeof *self->watches, compare_place);
+}
+
+/* -------------------------------------------------------------------------------------- life -- */
+
+static hwsim_error fill(maker *self) {
+  const hwsim_model *model = self->model;
+  plan *made = self->made;
+  hwsim_error error = HWSIM_OK;
+  for (size_t i = 0; !error && i < model->fifo_count; i++)
+    error = plan_fifo(self, i);
+  for (size_t i = 0; !error && i < model->rule_count; i++) {
+    snprintf(self->where, sizeof self->where, "rule %zu", i);
+    error = plan_rule(self, &model->rules[i], &made->rules[made->rule_count++]);
+  }
+  for (size_t i = 0; !error && i < model->fifo_count; i++) {
+    if (model->fifos[i].pops)
+      add_access(made, &made->fifos[i], i, HWSIM_WHEN_READ, HWSIM_THEN_POP);
+    if (model->fifos[i].pushes)
+      add_access(made, &made->fifos[i], i, HWSIM_WHEN_WRITTEN, HWSIM_THEN_PUSH);
+  }
+  if (!error)
+    error = check_chains(self);
+  if (!error)
+    make_watches(made, model->register_count);
+  return error;
+}
+
+hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
+  *plan_out = NULL;
+  if (!model->rule_count && !model->fifo_count)
+    return HWSIM_OK;
+  maker self = {.model = model};
+  if (model->rule_count > HWSIM_RULES_LARGEST || model->fifo_count > HWSIM_FIFOS_LARGEST)
+    return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
+                     "a model must have up to %d rules and %d FIFOs, got %zu and %zu",
+                     HWSIM_RULES_LARGEST, HWSIM_FIFOS_LARGEST, model->rule_count,
+                     model->fifo_count);
+  size_t rules = model->rule_count + 2 * model->fifo_count;
+  self.made = calloc(1, sizeof *self.made);
+  self.sorted = malloc(model->register_count * sizeof *self.sorted);
+  hwsim_error error = self.made && self.sorted ? HWSIM_OK : HWSIM_ENOMEM;
+  if (!error) {
+    self.made->fifo_count = model->fifo_count;
+    self.made->rules = calloc(rules, sizeof *self.made->rules);
+    self.made->fifos = calloc(model->fifo_count + 1, sizeof *self.made->fifos);
+    self.made->watched = calloc(rules, sizeof *self.made->watched);
+    self.made->watches = calloc(rules, sizeof *self.made->watches);
+    if (!self.made->rules || !self.made->fifos || !self.made->watched || !self.made->watches)
+      error = HWSIM_ENOMEM;
+  }
+  if (error) {
+    error_no_memory("", OPERATION(device, open)->name);
+  } else {
+    for (size_t i = 0; i < model->register_count; i++)
+      self.sorted[i] = &model->registers[i];
+    qsort(self.sorted, model->register_count, sizeof *self.sorted, compare_names);
+    error = fill(&self);
+  }
+  free(self.sorted);
+  if (error)
+    plan_free(self.made);
+  else
+    *plan_out = self.made;
+  return error;
+}
+
+void plan_free(plan *self) {
+  if (!self)
+    return;
+  free(self->rules);
+  free(self->fifos);
+  free(self->watched);
+  free(self->watches);
+  free(self);
+}

@@ -1,0 +1,49 @@
+/* Plans: the rules and FIFOs of a model, with their names looked up. */
+#ifndef HWSIM_PARTS_PLAN_H
+#define HWSIM_PARTS_PLAN_H
+
+#include "hwsim/hwsim.h"
+
+/* Bits of a register. */
+typedef struct bits {
+  uint64_t mask; /* 0: none */
+  uint16_t place;
+  uint8_t lsb, width;
+} bits;
+
+typedef struct rule_plan {
+  hwsim_rule says; /* its texts are not to be used */
+  bits on, given, target, source;
+  uint16_t fifo; /* from 0, where there is one */
+  bool has_fifo;
+  bool timed; /* what it does, or sets off, depends on the time */
+} rule_plan;
+
+typedef struct fifo_plan {
+  bits data, level, empty, full, overflow, underflow;
+  uint32_t depth;
+  bool shows; /* its front in `data` */
+} fifo_plan;
+
+/* The rules that something about one register can set off. */
+typedef struct watch {
+  uint16_t place;
+  uint16_t first, count; /* in `watched` */
+} watch;
+
+typedef struct plan {
+  rule_plan *rules; /* the model's, then those that follow from its FIFOs */
+  size_t rule_count;
+  fifo_plan *fifos;
+  size_t fifo_count;
+  uint16_t *watched; /* rules, by register and then in their order */
+  watch *watches;    /* by place */
+  size_t watch_count;
+} plan;
+
+/* NULL in *plan_out: the model has neither. EINVALID, with details, ENOMEM. */
+hwsim_error plan_new(const hwsim_model *model, plan **plan_out);
+void plan_free(plan *self);                              /* may be NULL */
+const watch *plan_watch(const plan *self, size_t place); /* NULL: none */
+
+#endif
