@@ -25,6 +25,7 @@ BENCHMARKS = (
     "stream",
     "events",
     "pending",
+    "models",
     "calibration",
     "interrupt",
     "scale",

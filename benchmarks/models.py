@@ -1,0 +1,122 @@
+"""What do models cost: a rule, opening a large map, its memory?
+
+``python -m benchmarks.models [--json] [--quick]``. A write that sets off a rule is compared with
+one that does not, on a device without latency. Memory is what the process grows by for each
+register of the devices that are opened.
+"""
+
+from __future__ import annotations
+
+import mmap
+import time
+from pathlib import Path
+
+import hwsim
+from benchmarks import harness
+from benchmarks.harness import Goal, Question, Run
+from hwsim.models import Field, Map, Register, RegisterInfo, when_written
+
+WRITES = 200_000
+REGISTERS = 10_000
+
+
+class Model(hwsim.Model):
+    """Two registers, one of which does something."""
+
+    class PLAIN(Register, at=0):
+        """Holds what is written."""
+
+    class RULED(Register, at=4):
+        """Sets a flag."""
+
+    class FLAG(Register, at=8):
+        """Is set."""
+
+        ON = Field(0)
+
+    rules = (when_written(RULED).set(FLAG.ON),)
+
+
+def write(address: int) -> Run:
+    """Seconds a write."""
+    device = hwsim.open("hwsim://models?latency=0s", model=Model)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for value in range(WRITES):
+            device[address] = value
+        return (time.perf_counter() - start) / WRITES
+
+    return run
+
+
+def large() -> Map:
+    """A map of many registers."""
+    return Map("large", [RegisterInfo(f"R{i}", 4 * i, writable=255) for i in range(REGISTERS)])
+
+
+def opening() -> Run:
+    """Seconds until a device of a large map is open, and closed again."""
+    entries = large()
+
+    def run() -> float:
+        start = time.perf_counter()
+        hwsim.open("hwsim://large", model=entries).close()
+        return time.perf_counter() - start
+
+    return run
+
+
+def resident() -> int:
+    """Bytes of the process that are in memory; Linux only."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        raise harness.Unavailable("there is no /proc/self/statm") from None
+    return int(pages) * mmap.PAGESIZE
+
+
+def memory() -> Run:
+    """Bytes a register: the model in the library, and a device of it."""
+    entries = large()
+    kept = []
+
+    def run() -> float:
+        before = resident()
+        for _ in range(10):
+            model = type(entries.native)(entries.native._description())
+            kept.append((model, hwsim._native.Device(f"hwsim://m{len(kept)}", model)))
+        return (resident() - before) / (10 * REGISTERS)
+
+    return run
+
+
+QUESTIONS = [
+    Question(
+        "a write that sets off a rule",
+        "ns",
+        {"plain": lambda: write(0), "with a rule": lambda: write(4)},
+        turns=15,
+        quick=3,
+        goals=[Goal("with a rule", 2, against="plain")],
+    ),
+    Question(
+        "opening a device of 10,000 registers",
+        "ms",
+        {"open": opening},
+        turns=15,
+        quick=3,
+        goals=[Goal("open", 0.05)],
+    ),
+    Question(
+        "memory of a model and a device, a register",
+        "B",
+        {"memory": memory},
+        turns=5,
+        quick=3,
+        goals=[Goal("memory", 200)],
+    ),
+]
+
+if __name__ == "__main__":
+    harness.main(__doc__, QUESTIONS)
