@@ -188,20 +188,18 @@ def test_svd_file_as_cmsis_svd_reads_it(name: str, tmp_path: Path) -> None:
         for register_name, address, register in registers_of(peripheral):
             size = register.size or device.size or 32
             rounded = next((bits for bits in (8, 16, 32, 64) if bits >= size), 64)
-            access, value = svd_value(register, rounded)
-            plain = re.sub(r"\[(\w+)\]", r"\1", register_name)
-            expected[f"{peripheral.name}.{plain}"] = (address, access, value)
-    mine = with_plain_names(entries)
-    assert set(expected) <= set(mine) | {
-        plain_name(remark.partition(":")[0]) for remark in entries.remarks
-    }
+            whole = plain_name(f"{peripheral.name}.{register_name}")
+            expected[whole] = (address, *svd_value(register, rounded))
+    mine = {plain_name(key): one for key, one in entries.registers.items()}
+    remarked = {plain_name(remark.partition(":")[0]) for remark in entries.remarks}
+    assert set(expected) <= set(mine) | remarked
     with hwsim.open("hwsim://public?latency=0s", model=entries) as opened:
         for plain, (address, access, value) in expected.items():
             info = mine.get(plain)
             if info is None or info.view:
                 continue
-            shared = any(f"another view of {info.name}" in remark for remark in entries.remarks)
             assert (plain, info.address) == (plain, address)
+            shared = any(f"another view of {info.name}" in remark for remark in entries.remarks)
             if shared or any(field.view for field in info.fields):
                 continue
             assert (plain, info.access) == (plain, access)
@@ -215,10 +213,6 @@ def test_svd_file_as_cmsis_svd_reads_it(name: str, tmp_path: Path) -> None:
 def plain_name(name: str) -> str:
     """Whatever a reader makes of arrays and clusters."""
     return re.sub(r"\W", "_", re.sub(r"\[(\w+)\]", r"\1", name))
-
-
-def with_plain_names(entries: Map) -> dict[str, Any]:
-    return {plain_name(key): one for key, one in entries.registers.items()}
 
 
 # ------------------------------------------------------------------------------------ SystemRDL
