@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import hwsim
@@ -38,13 +39,14 @@ SVD = """<?xml version="1.0"?>
   </peripherals>
 </device>
 """
-Path("adc.svd").write_text(SVD, encoding="utf-8")
+FILE = Path(tempfile.mkdtemp(), "adc.svd")
+FILE.write_text(SVD, encoding="utf-8")
 
 
 class Adc(hwsim.Model):
     """What the file cannot say: when things happen."""
 
-    source = "adc.svd:ADC"
+    source = f"{FILE}:ADC"
     samples = Fifo(8, data="DATA", pops=True, level="STATUS.LEVEL")
     rules = (
         when_written("CTRL.START", 1).given("CTRL.EN").set("STATUS.BUSY"),
