@@ -30,8 +30,8 @@ static int report_progress(void *callable, uint64_t done, uint64_t total) {
 }
 
 /* device[address] */
-%item_get(hwsim::device, _wrap_Device_read_register)
-%item_set(hwsim::device, _wrap_Device_write_register)
+%item_get(hwsim::device, read_register)
+%item_set(hwsim::device, write_register)
 
 /* A call with options has a name of its own; hot.i puts the two together. */
 %rename("%s") hwsim::device::read_register(uint32_t);

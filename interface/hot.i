@@ -1,6 +1,5 @@
 /* hot.i: the calls that must cost next to nothing: METH_FASTCALL, with their options by keyword. */
-%keyword_method(hwsim::device, read_register, 1, _wrap_Device_read_register,
-                _wrap_Device__read_register, "address timeout cancel",
+%keyword_method(hwsim::device, read_register, 1, "address timeout cancel",
   "read_register($self, address, *, timeout=None, cancel=None)\n--\n\n"
   "Reads the register at ``address``. Blocks; may be called from any thread.\n\n"
   "Args:\n"
@@ -10,8 +9,7 @@
   "Raises:\n"
   "    AddressError: There is no register at this address.\n"
   "    AccessError: The register is write-only.\n")
-%keyword_method(hwsim::device, write_register, 2, _wrap_Device_write_register,
-                _wrap_Device__write_register, "address value timeout cancel",
+%keyword_method(hwsim::device, write_register, 2, "address value timeout cancel",
   "write_register($self, address, value, *, timeout=None, cancel=None)\n--\n\n"
   "Writes the register at ``address``. Blocks; may be called from any thread.\n\n"
   "Args:\n"

@@ -244,7 +244,8 @@ class Stub:
             wrapper = attributes(child).get("wrap_name")
             if wrapper:
                 yield self.function(child, indent)
-                for slot in {wrapper, f"keyword_set{wrapper}"} & slots.keys():
+                method = attributes(child)["sym_name"]
+                for slot in {f"keyword_get_{method}", f"keyword_set_{method}"} & slots.keys():
                     yield self.method(slots[slot], child, self.result(child), indent)
 
     def function(self, node: ET.Element, indent: int) -> str:

@@ -1,30 +1,31 @@
-/* keywords.i: keyword arguments for hot methods, at no cost for calls without them. Reusable: it
- * names nothing of any library.
+/* keywords.i: keyword arguments for hot methods of -builtin, at no cost for calls without them.
+ * Reusable: it names nothing of any library.
  *
  * SWIG's fastest calls take exactly one argument (METH_O); a second one costs a tuple, and keyword
  * arguments cost more than a short call itself. Here the method is METH_FASTCALL: a call with just
- * its required arguments goes to one SWIG wrapper (PLAIN), any other has its arguments put in order,
- * None for those left out, and goes to a second one (FULL). Both wrappers have their policy and
- * error handling as ever.
+ * its required arguments goes to one method that SWIG has made, NAME; any other has its arguments put
+ * in order, None for those left out, and goes to a second one, _NAME (by %rename). Both have their
+ * policy and error handling as ever.
  *
- *   %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, "name name ...", "docstring")
+ *   %keyword_method(TYPE, NAME, REQUIRED, "name name ...", "docstring")
  *
- * after the class TYPE has been declared. REQUIRED arguments may be given by position or name,
- * those after them by name only. The docstring begins with a signature for inspect.signature().
- *
- * PLAIN takes one argument, or two that come as one array:
+ * REQUIRED arguments may be given by position or name, those after them by name only. The docstring
+ * begins with a signature for inspect.signature(). NAME takes one argument, or two that come as one
+ * array:
  *
  *   %argument_pair(uint32_t address, uint32_t value)
  *   void NAME(uint32_t address, uint32_t value);
  *   %clear (uint32_t address, uint32_t value);
  *
- * Python must not call it so: %keyword_method puts the method in its place.
+ * Python must not call that by itself: %keyword_method puts the method in its place.
  *
- *   %item_get(TYPE, PLAIN)     object[key], by the same wrappers: slots are the fastest calls that
- *   %item_set(TYPE, PLAIN)     object[key] = value    CPython has. Before the class is declared.
+ *   %item_get(TYPE, NAME)     object[key], by the same methods: slots are the fastest calls that
+ *   %item_set(TYPE, NAME)     object[key] = value    CPython has. Before the class is declared; NAME
+ *                             has a %keyword_method
  *
  * A class in Python that derives from the wrapped one is decorated with bind_methods(): the
  * interpreter has a short cut for methods of the very class of an object, not for inherited ones.
+ * Python classes of SWIG's have %feature("kwargs") instead.
  */
 #ifndef KIT_KEYWORDS_I
 #define KIT_KEYWORDS_I
@@ -114,8 +115,27 @@ struct declaration {
   return declarations;
 }
 
-[[maybe_unused]] static bool install(swig_type_info *type, PyMethodDef *method) {
+/* The two forms of a method, by the hash of its name. */
+template <uint64_t Name> static PyCFunction plain = nullptr;
+template <uint64_t Name> static PyCFunction full = nullptr;
+
+/* What SWIG has made of a method of this name, or null with a Python error. */
+[[maybe_unused]] static PyCFunction made(PyTypeObject *owner, const std::string &name) {
+  PyObject *found = PyDict_GetItemString(owner->tp_dict, name.c_str());
+  if (found && Py_IS_TYPE(found, &PyMethodDescr_Type))
+    return reinterpret_cast<PyMethodDescrObject *>(found)->d_method->ml_meth;
+  PyErr_Format(PyExc_SystemError, "%%keyword_method: %s has no method %s", owner->tp_name,
+               name.c_str());
+  return nullptr;
+}
+
+/* Finds both forms, and puts the method in the place of the first. */
+[[maybe_unused]] static bool install(swig_type_info *type, PyMethodDef *method, PyCFunction *plain,
+                                     PyCFunction *full) {
   PyTypeObject *owner = static_cast<SwigPyClientData *>(type->clientdata)->pytype;
+  std::string name = method->ml_name;
+  if (!(*plain = made(owner, name)) || !(*full = made(owner, "_" + name)))
+    return false;
   PyObject *descriptor = PyDescr_NewMethod(owner, method);
   bool done = descriptor && !PyDict_SetItemString(owner->tp_dict, method->ml_name, descriptor);
   Py_XDECREF(descriptor);
@@ -168,31 +188,33 @@ PyObject *bind_methods(PyObject *derived) {
 %feature("python:" #SLOT) TYPE #FUNCTION;
 %enddef
 
-%define %item_get(TYPE, PLAIN)
-%item_slot(TYPE, mp_subscript, PLAIN)
-%enddef
-
-%define %item_set(TYPE, PLAIN)
-%item_slot(TYPE, mp_ass_subscript, keyword_set##PLAIN)
+%define %item_get(TYPE, NAME)
+%item_slot(TYPE, mp_subscript, keyword_get_##NAME)
 %header %{
-extern "C" {
-SWIGINTERN PyObject *PLAIN(PyObject *self, PyObject *arguments);
-}
-static int keyword_set##PLAIN(PyObject *self, PyObject *key, PyObject *value) {
-  return keywords::set_item(PLAIN, self, key, value);
+static PyObject *keyword_get_##NAME(PyObject *self, PyObject *key) {
+  return keywords::plain<errors::name(#NAME)>(self, key);
 }
 %}
 %enddef
 
-%define %keyword_method(TYPE, NAME, REQUIRED, PLAIN, FULL, PARAMETERS, DOC)
+%define %item_set(TYPE, NAME)
+%item_slot(TYPE, mp_ass_subscript, keyword_set_##NAME)
+%header %{
+static int keyword_set_##NAME(PyObject *self, PyObject *key, PyObject *value) {
+  return keywords::set_item(keywords::plain<errors::name(#NAME)>, self, key, value);
+}
+%}
+%enddef
+
+%define %keyword_method(TYPE, NAME, REQUIRED, PARAMETERS, DOC)
 %wrapper %{
 static PyObject *keyword_##NAME(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                 PyObject *names) {
   if (count == REQUIRED && !names)
-    return keywords::call_plain(PLAIN, self, arguments, count);
+    return keywords::call_plain(keywords::plain<errors::name(#NAME)>, self, arguments, count);
   PyObject *tuple =
       keywords::arrange(#NAME, PARAMETERS, REQUIRED, arguments, count, names);
-  PyObject *result = tuple ? FULL(self, tuple) : nullptr;
+  PyObject *result = tuple ? keywords::full<errors::name(#NAME)>(self, tuple) : nullptr;
   Py_XDECREF(tuple);
   return result;
 }
@@ -201,8 +223,10 @@ static PyMethodDef keyword_##NAME##_method = {
     METH_FASTCALL | METH_KEYWORDS, DOC};
 %}
 %init %{
-  if (!keywords::install(SWIG_TypeQuery(#TYPE " *"), &keyword_##NAME##_method))
-    return -1;
+  module::finishings().push_back([](PyObject *) {
+    return keywords::install(SWIG_TypeQuery(#TYPE " *"), &keyword_##NAME##_method,
+                             &keywords::plain<errors::name(#NAME)>, &keywords::full<errors::name(#NAME)>);
+  });
 %}
 %enddef
 

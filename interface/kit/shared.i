@@ -8,14 +8,18 @@
 #ifndef KIT_SHARED_I
 #define KIT_SHARED_I
 
+/* SWIG takes #error for a warning: what it does not know stops it. */
 #ifndef __cplusplus
-%error "the kit needs SWIG's C++ mode, for SDKs in C as well: run swig -c++ (hwsim.get_swig_flags())"
+#error "the kit needs SWIG's C++ mode, for SDKs in C as well: run swig -c++ (hwsim.get_swig_flags())"
+%the_kit_stops_here
 #endif
 #ifndef SWIGPYTHON
-%error "the kit is for Python: run swig -python (hwsim.get_swig_flags())"
+#error "the kit is for Python: run swig -python (hwsim.get_swig_flags())"
+%the_kit_stops_here
 #endif
 #if SWIG_VERSION < 0x040500
-%error "the kit needs SWIG 4.5 or later: pip install 'swig>=4.5,<4.6'"
+#error "the kit needs SWIG 4.5 or later: pip install 'swig>=4.5,<4.6'"
+%the_kit_stops_here
 #endif
 
 %{
