@@ -60,3 +60,20 @@ def test_source_distribution_has_all_of_it(tmp_path: Path) -> None:
     for folder in ("interface", "hwsim/include", "hwsim/src"):
         for path in (ROOT / folder).rglob("*.[chi]*"):
             assert str(path.relative_to(ROOT)) in names
+
+
+def test_stub_has_what_python_sees() -> None:
+    """Of another library's module: parameters that stand for several, results, errors."""
+    interface = ROOT / "examples/vendor_sdk/scope.i"
+    command = [sys.executable, "-m", "hwsim.stubs", str(interface)]
+    stub = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for line in (
+        "def __init__(self, name: str) -> None: ...",
+        "def range(self) -> float: ...",
+        "def wait(self, edge: int, crossings: int, timeout_ms: int) -> None: ...",
+        "def read(self, volts: Buffer) -> None: ...",
+        "def subscribe(self, handler: Callable[..., object] | None) -> None: ...",
+        "class ScopeTimeout(Exception):",
+    ):
+        assert line in stub
+    compile(stub, "scope.pyi", "exec")

@@ -11,15 +11,12 @@ its attribute ``pytype``:
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sysconfig
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from hwsim import stubs
+from hwsim.stubs import Parameter, attributes, parameters
 from tools import headers
 from tools.headers import ROOT, Crossing
 from tools.layout import WIDTH, brackets
@@ -63,21 +60,6 @@ BUFFERS = {
 SLOTS = {"mp_subscript": "__getitem__", "mp_ass_subscript": "__setitem__"}
 
 
-class Parameter(NamedTuple):
-    """A parameter of a C++ function."""
-
-    type: str
-    name: str
-    has_default: bool
-
-
-class Pattern(NamedTuple):
-    """What an ``in`` typemap is for, and what it accepts in Python; names "" are any."""
-
-    parameters: list[Parameter]
-    pytype: str
-
-
 def render() -> str:
     """Returns the stub's text."""
     return Stub(parse()).text()
@@ -85,30 +67,9 @@ def render() -> str:
 
 def parse() -> ET.Element:
     """Runs SWIG on the interface, and returns its parse tree."""
-    swig = shutil.which("swig", path=sysconfig.get_path("scripts")) or shutil.which("swig")
-    if swig is None:
-        raise FileNotFoundError("swig is not installed: pip install '.[dev]'")
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder, "tree.xml")
-        options = ["-python", "-c++", "-builtin", "-interface", "_native", "-xmlout", str(tree)]
-        files = ["-outdir", folder, "-o", f"{folder}/wrap.cpp", "interface/hwsim.i"]
-        paths = ["-Iinterface", "-Ihwsim/include"]
-        subprocess.run([swig, *options, *paths, *files], check=True, cwd=ROOT)
-        return ET.parse(tree).getroot()
-
-
-def attributes(node: ET.Element) -> dict[str, str]:
-    """Returns what SWIG knows of a node."""
-    found = node.findall("attributelist/attribute")
-    return {each.get("name", ""): each.get("value", "") for each in found}
-
-
-def parameters(node: ET.Element | None) -> list[Parameter]:
-    """Returns the parameters of a ``parmlist``."""
-    if node is None:
-        return []
-    known = [attributes(parm) for parm in node.findall("parm")]
-    return [Parameter(p.get("type", ""), p.get("name", ""), "value" in p) for p in known]
+    flags = ["-python", "-c++", "-builtin", "-interface", "_native"]
+    flags += ["-Iinterface", "-Ihwsim/include"]
+    return stubs.parse(Path("interface/hwsim.i"), flags, cwd=ROOT)
 
 
 class Stub:
@@ -121,7 +82,7 @@ class Stub:
             for node in tree.iter("class")
             if attributes(node).get("name", "").startswith("hwsim::")
         }
-        self.patterns = self.find_patterns()
+        self.typemaps = stubs.Typemaps(tree, self.classes)
         self.crossings = {each.struct: each for each in headers.crossings()}
         self.signatures = self.find_signatures()
 
@@ -141,22 +102,6 @@ class Stub:
         return "".join(parts)
 
     # -------------------------------------------------------------------- what SWIG has read
-
-    def find_patterns(self) -> list[Pattern]:
-        """Returns the typemaps with a ``pytype``; later ones win."""
-        found: list[Pattern] = []
-        for node in self.tree.iter():
-            items = node.findall("typemapitem/attributelist")
-            if node.tag == "typemap":
-                pairs = [attributes(each) for each in node.iter("kwargssitem")]
-                types = [pair["value"] for pair in pairs if pair.get("name") == "pytype"]
-                if types and attributes(node).get("method") == "in":
-                    found += [Pattern(parameters(i.find("parmlist")), types[0]) for i in items]
-            elif node.tag == "apply":
-                like = parameters(node.find("attributelist/parmlist"))
-                types = [pattern.pytype for pattern in found if pattern.parameters == like][-1:]
-                found += [Pattern(parameters(i.find("parmlist")), t) for i in items for t in types]
-        return found
 
     def find_signatures(self) -> dict[str, str]:
         """Returns what %keyword_method says of its methods: their names and their parameters."""
@@ -203,17 +148,7 @@ class Stub:
         """
         found = []
         while given:
-            best: Pattern | None = None
-            for pattern in self.patterns:
-                wanted = pattern.parameters
-                fits = len(wanted) <= len(given) and all(
-                    self.fits(want, have) for want, have in zip(wanted, given, strict=False)
-                )
-                rank = (len(wanted), bool(wanted[0].name)) if fits else (0, False)
-                if fits and (
-                    best is None or rank >= (len(best.parameters), bool(best.parameters[0].name))
-                ):
-                    best = pattern
+            best = self.typemaps.best(given)
             if best is None:
                 raise LookupError(f"no typemap with a pytype for {given[0]}")
             # The name is that of the pointer, if there is a size or a format with it.
@@ -222,14 +157,6 @@ class Stub:
             found.append((name, self.python(best.pytype, given[0].type), given[0].has_default))
             given = given[count:]
         return found
-
-    def fits(self, wanted: Parameter, have: Parameter) -> bool:
-        """Whether a typemap's parameter fits a function's."""
-        if wanted.name and wanted.name != have.name:
-            return False
-        if wanted.type == "r.SWIGTYPE":
-            return re.sub(r"^r\.(q\(const\)\.)?", "", have.type) in self.classes
-        return wanted.type == have.type
 
     # ---------------------------------------------------------------------------- functions
 
