@@ -8,6 +8,7 @@
 %include "structs.i"
 %include "names.i"
 
+%include "aio.i"
 %include "cancel.i"
 %include "model.i"
 %include "device.i"

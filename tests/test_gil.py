@@ -219,7 +219,7 @@ def test_every_native_function_is_in_the_table_of_this_test() -> None:
                 for method, function in vars(value).items()
                 if callable(function) and method not in NOT_WRAPPED
             }
-        elif callable(value):
+        elif callable(value) and name != "operation":  # only makes an object; see aio.h
             found.add(name)
     assert found == set(NATIVE)
 

@@ -16,6 +16,8 @@ PACKAGE = Path(__file__).parents[1] / "python" / "hwsim"
 LAYERS = (
     {"hwsim.device"},
     {"hwsim.bench", "hwsim.opening"},
+    {"hwsim.aio.calls", "hwsim.aio.cancellation", "hwsim.aio.forms", "hwsim.aio.opening"},
+    {"hwsim.aio"},
     {"hwsim"},
     {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
     {"hwsim.record.recorder"},

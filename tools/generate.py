@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tools import kinds, stubs, threads
+from tools import aio, kinds, stubs, threads
 from tools.headers import ROOT
 
 
@@ -20,6 +20,7 @@ def main() -> int:
     files = {
         ROOT / "python/hwsim/_kinds.py": kinds.render(),
         ROOT / "python/hwsim/_native.pyi": stubs.render(),
+        ROOT / "python/hwsim/aio/calls.py": aio.render(),
         **{page: threads.render(page) for page in threads.pages()},
     }
     stale = [

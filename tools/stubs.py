@@ -24,7 +24,7 @@ from tools.layout import WIDTH, brackets
 HEAD = """\
 # The native module that interface/hwsim.i makes; python/hwsim completes what begins with "_".
 # Generated from it by `make generated`; not to be edited.
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypedDict, TypeVar
 
 import numpy as np
@@ -34,6 +34,7 @@ from hwsim._kinds import Access, EventKind, FaultKind, Waits
 from hwsim.events import Event
 
 _Class = TypeVar("_Class", bound=type)
+_T = TypeVar("_T")
 """
 # Of members, and of results whose typemap is SWIG's own.
 TYPES = {
@@ -57,6 +58,13 @@ BUFFERS = {
     "double": "npt.NDArray[np.float64]",
     "uint8_t": "object",
 }
+# What interface/aio.h adds.
+BY_HAND = '''
+def operation(
+    function: Callable[..., _T], /, *arguments: object, **options: object
+) -> Coroutine[Any, Any, _T]:
+    """The coroutine of function(*arguments, **options), whose last argument is ``cancel``."""
+'''
 SLOTS = {"mp_subscript": "__getitem__", "mp_ass_subscript": "__setitem__"}
 
 
@@ -94,7 +102,7 @@ class Stub:
                 methods = list(self.functions(node, 4))
                 head = attributes(node)["sym_name"]
                 parts.append(f"\nclass {head}:\n" + "".join(methods))
-        parts.append("\n")
+        parts.append(BY_HAND)
         inside = {node for cls in self.tree.iter("class") for node in cls.iter("cdecl")}
         for node in self.tree.iter("cdecl"):
             if node not in inside and "wrap_name" in attributes(node):
@@ -180,19 +188,28 @@ class Stub:
         name = attributes(node)["sym_name"]
         if name.removeprefix("_") in self.signatures and not name.startswith("_"):
             return ""  # the form without options; the other one has the arguments of both
-        return self.method(name, node, self.result(node), indent)
+        found = self.method(name, node, self.result(node), indent)
+        if name.removeprefix("_") in self.signatures:  # the wrapper itself, for aio
+            found += self.method(name, node, self.result(node), indent, plain=True)
+        return found
 
     def result(self, node: ET.Element) -> str:
         """Returns the Python type of what a function returns."""
         known = attributes(node)
         return self.python(known.get("tmap_out_pytype") or TYPES[known["type"]])
 
-    def method(self, name: str, node: ET.Element, result: str, indent: int) -> str:
-        """Returns the definition of a function or method, with its docstring."""
+    def method(
+        self, name: str, node: ET.Element, result: str, indent: int, *, plain: bool = False
+    ) -> str:
+        """Returns the definition of a function or method, with its docstring.
+
+        ``plain``: as SWIG makes it, whatever %keyword_method says.
+        """
         found = self.arguments(parameters(node.find("attributelist/parmlist")))
         listed = [f"{n}: {t}{' = ...' if default else ''}" for n, t, default in found]
         listed = [re.sub(r"(\| None) = \.\.\.", r"\1 = None", each) for each in listed]
-        spelled = self.signatures.get(name.removeprefix("_")) if indent else None
+        keywords = indent and not plain
+        spelled = self.signatures.get(name.removeprefix("_")) if keywords else None
         own = [] if not indent else ["self"]
         if spelled is not None:
             types = iter(t for _, t, _ in found)

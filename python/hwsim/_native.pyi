@@ -1,6 +1,6 @@
 # The native module that interface/hwsim.i makes; python/hwsim completes what begins with "_".
 # Generated from it by `make generated`; not to be edited.
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal, TypedDict, TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from hwsim._kinds import Access, EventKind, FaultKind, Waits
 from hwsim.events import Event
 
 _Class = TypeVar("_Class", bound=type)
+_T = TypeVar("_T")
 
 class _Config(TypedDict):
     name: str
@@ -77,6 +78,9 @@ class Device:
     def read_register(
         self, address: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> int: ...
+    def _read_register(
+        self, address: int, limit: float | None, cancel: CancelToken | None, /
+    ) -> int: ...
     def write_register(
         self,
         address: int,
@@ -84,6 +88,9 @@ class Device:
         *,
         timeout: float | None = None,
         cancel: CancelToken | None = None,
+    ) -> None: ...
+    def _write_register(
+        self, address: int, value: int, limit: float | None, cancel: CancelToken | None, /
     ) -> None: ...
     def _read_block(
         self,
@@ -197,6 +204,10 @@ class Subscription:
         self, count: int, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> list[Event]: ...
 
+def operation(
+    function: Callable[..., _T], /, *arguments: object, **options: object
+) -> Coroutine[Any, Any, _T]:
+    """The coroutine of function(*arguments, **options), whose last argument is ``cancel``."""
 def gil_set_policy(policy: str, /) -> None:
     """Override the declared policies: "auto" (as declared), "release" or "hold"."""
 def gil_get_policy() -> Literal["auto", "release", "hold"]:

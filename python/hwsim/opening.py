@@ -47,9 +47,9 @@ def open(
     """
     if if_open == "error" and cancel is None and type(wait) is float and wait == 0.0:
         return Device(uri, model)  # the usual way: at no cost
-    seconds = _seconds(wait)
+    patience = seconds("wait", wait)
     choice("if_open", if_open, get_args(IfOpen))
-    until = time.monotonic() + seconds
+    until = time.monotonic() + patience
     if cancel is not None and cancel.cancelled:
         raise OperationCancelled("the operation was cancelled", operation="open")
     in_use: DeviceInUse | None = None
@@ -94,11 +94,12 @@ def close_all() -> list[str]:
     return sorted(device.name for device in devices)
 
 
-def _seconds(wait: float) -> float:
+def seconds(name: str, value: float) -> float:
+    """Returns the value as a float, checked: from 0 to math.inf."""
     try:
-        seconds = float(wait)
+        number = float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"wait must be a number of seconds, got {wait!r}") from None
-    if not seconds >= 0:
-        raise ValueError(f"wait must be from 0 to math.inf seconds, got {wait!r}")
-    return seconds
+        raise TypeError(f"{name} must be a number of seconds, got {value!r}") from None
+    if not number >= 0:
+        raise ValueError(f"{name} must be from 0 to math.inf seconds, got {value!r}")
+    return number

@@ -15,6 +15,10 @@
 
 #include <stdlib.h>
 
+/* A thread that sleeps is late by about so much; a loop of events that is woken earlier looks again
+ * until it is time. */
+#define EARLY_NS 60000
+
 struct hwsim_queue {
   unsigned generation;
   atomic_int references; /* its owner's, and each request's */
@@ -98,7 +102,9 @@ int hwsim_queue_fd(const hwsim_queue *queue) { return queue->wakeup.fd; }
 /* Mutex held, here and below up to the next line. */
 static void set_wakeup(hwsim_queue *self) {
   bool now = self->news_count || self->jumps.root;
-  wakeup_set(&self->wakeup, now ? 0 : self->due.root ? self->due.root->time_ns : FOREVER);
+  wakeup_set(&self->wakeup, now              ? 0
+                            : self->due.root ? self->due.root->time_ns - EARLY_NS
+                                             : FOREVER);
 }
 
 static void unschedule(hwsim_request *self) {
