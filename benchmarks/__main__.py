@@ -29,6 +29,7 @@ BENCHMARKS = (
     "calibration",
     "interrupt",
     "scale",
+    "aio",
     "import_time",
     "proof",
 )

@@ -17,13 +17,17 @@ LAYERS = (
     {"hwsim.device"},
     {"hwsim.bench", "hwsim.opening"},
     {"hwsim.aio.calls", "hwsim.aio.cancellation", "hwsim.aio.forms", "hwsim.aio.opening"},
-    {"hwsim.aio"},
+    {"hwsim.aio", "hwsim.fleet.lifeline"},
+    {"hwsim.fleet"},
     {"hwsim"},
     {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
     {"hwsim.record.recorder"},
     {"hwsim.record"},
     {f"hwsim.cli.{name}" for name in ("bar", "command", "lanes", "program", "quantity", "table")},
-    {f"hwsim.cli.{name}" for name in ("audit", "calibrate", "check", "demo", "devices", "flash")},
+    {
+        f"hwsim.cli.{name}"
+        for name in ("audit", "calibrate", "check", "demo", "devices", "fleet", "flash")
+    },
     {"hwsim.cli.record", "hwsim.cli.trace"},
     {"hwsim.cli"},
     {"hwsim.cli.__main__"},

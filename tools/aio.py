@@ -24,7 +24,7 @@ be edited.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,25 +36,45 @@ from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
 from hwsim.events import Event, EventKind, Overflow
-from hwsim.registers import Entry
+from hwsim.models.maps import Map
 from hwsim.signals import Signal, Waveform
 from hwsim.stream import Block, OverrunPolicy, SampleArray, SampleType, Span, Status
 from hwsim.subscription import OnError, SubscriptionStatus
 '''
+REGISTER = '''
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """Its fields by name, from the lowest bit on."""
+        return {name: Field(self, found.info) for name, found in super().fields.items()}
+
+    def __getattr__(self, name: str) -> Field:
+        return Field(self, super().__getattr__(name).info)
+'''
+FIELD = """
+    @property
+    def _blocking(self) -> registers.Field:
+        found = registers.Register(self.register._device, self.register._info)
+        return registers.Field(found, self.info)
+"""
 REGISTERS = '''
 
 class Registers(registers.Registers):
     """The registers of a device by name, in the order of their addresses."""
 
     def __getitem__(self, name: str) -> Register:
-        found = super().__getitem__(name)
-        return Register(self._device, found.entry)
+        return Register(self._device, super().__getitem__(name)._info)
+
+    def __getattr__(self, name: str) -> Any:  # a Register, or Registers
+        found = super().__getattr__(name)
+        if isinstance(found, registers.Register):
+            return Register(self._device, found._info)
+        return Registers(self._device, found._map, found._prefix)
 '''
 REGISTERS_OF_DEVICE = '''
     @property
     def registers(self) -> Registers:
         """The registers by name: ``await device.registers["CONTROL"].read()``."""
-        return Registers(self.blocking, self.blocking._entries)
+        return Registers(self.blocking, self.blocking.map)
 
     def __getitem__(self, address: int) -> Coroutine[Any, Any, int]:
         """Reads the register at this address."""
@@ -163,8 +183,10 @@ class Method(NamedTuple):
 
 def render() -> str:
     """Returns the module's text."""
-    classes = [part for source in SOURCES[:2] for part in rendered(source)]
-    return "".join([HEAD, *classes, register(), REGISTERS, *rendered(SOURCES[2])])
+    classes = [text for source in SOURCES[:2] for text in rendered(source)]
+    field = part("Field", "A field that is awaited.", FIELD, "self._blocking")
+    register = part("Register", "A register that is awaited.", REGISTER, "self")
+    return "".join([HEAD, *classes, field, register, REGISTERS, *rendered(SOURCES[2])])
 
 
 def class_body(text: str, name: str) -> tuple[list[ast.stmt], str]:
@@ -311,17 +333,19 @@ def quick(owner: str, name: str) -> str:
     return f"\n{definition(method)}{method.doc}{body}"
 
 
-def register() -> str:
-    """Returns the form of a register, which has the attributes of the blocking one."""
+def part(name: str, doc: str, extra: str, blocking: str) -> str:
+    """Returns the form of a register, or a field, which has the attributes of the blocking one."""
     text = (PACKAGE / "registers.py").read_text(encoding="utf-8")
-    body, _ = class_body(text, "Register")
-    parts = ['\n\nclass Register(registers.Register):\n    """A register that is awaited."""\n']
-    parts.append("\n    __slots__ = ()\n")
+    body, _ = class_body(text, name)
+    parts = [f'\n\nclass {name}(registers.{name}):\n    """{doc}"""\n\n    __slots__ = ()\n', extra]
     for node in body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+        if isinstance(node, ast.FunctionDef) and any(
+            a.arg == "cancel" for a in node.args.kwonlyargs
+        ):
             method = parsed(node, text)
-            given = [f"registers.Register.{node.name}", "self", *arguments(method)]
-            made = coroutine(method, given)
+            made = coroutine(
+                method, [f"registers.{name}.{node.name}", blocking, *arguments(method)]
+            )
             head, _, rest = made.removeprefix("\n").partition("\n")
             parts.append(f"\n{head}  # type: ignore[override]\n{rest}")
     return "".join(parts)

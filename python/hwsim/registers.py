@@ -129,18 +129,6 @@ class Register:
         found = sorted(self._info.fields, key=lambda field: field.lsb)
         return {field.name: Field(self, field) for field in found}
 
-    @property
-    def entry(self) -> Entry:
-        """What the model says of it: all attributes, in their order."""
-        return (
-            self.name,
-            self.address,
-            self.access,
-            self.reset_value,
-            self.writable,
-            self.description,
-        )
-
     def read(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> int:
         """Reads the register; see :meth:`Device.read_register`."""
         return self._device.read_register(self.address, timeout=timeout, cancel=cancel)

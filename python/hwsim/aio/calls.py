@@ -7,7 +7,7 @@ be edited.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
 from hwsim.events import Event, EventKind, Overflow
-from hwsim.registers import Entry
+from hwsim.models.maps import Map
 from hwsim.signals import Signal, Waveform
 from hwsim.stream import Block, OverrunPolicy, SampleArray, SampleType, Span, Status
 from hwsim.subscription import OnError, SubscriptionStatus
@@ -196,34 +196,65 @@ class Subscription(Events):
         )
 
 
+class Field(registers.Field):
+    """A field that is awaited."""
+
+    __slots__ = ()
+
+    @property
+    def _blocking(self) -> registers.Field:
+        found = registers.Register(self.register._device, self.register._info)
+        return registers.Field(found, self.info)
+
+    def read(  # type: ignore[override]
+        self, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> Coroutine[Any, Any, int]:
+        """Reads the register, with what that does to its other fields; returns these bits."""
+        return _native.operation(
+            registers.Field.read, self._blocking, timeout=timeout, cancel=cancel
+        )
+
+    def write(  # type: ignore[override]
+        self, value: int | str, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Writes these bits, atomically, in one operation.
+
+        A register that is ``"RW"`` keeps its other bits. Of one that is not, all is written, the
+        other bits as 0.
+
+        Args:
+            value: From 0, as the bits have room for; or the name of a value.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            ValueError: A number that does not fit, or no name of a value.
+        """
+        return _native.operation(
+            registers.Field.write, self._blocking, value, timeout=timeout, cancel=cancel
+        )
+
+    def wait(  # type: ignore[override]
+        self, value: int | str, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Waits until these bits have a value; see :meth:`Device.wait_register`."""
+        return _native.operation(
+            registers.Field.wait, self._blocking, value, timeout=timeout, cancel=cancel
+        )
+
+
 class Register(registers.Register):
     """A register that is awaited."""
 
     __slots__ = ()
 
-    def bits(self) -> Coroutine[Any, Any, int]:  # type: ignore[override]
-        """Its size."""
-        return _native.operation(registers.Register.bits, self)
-
-    def reset_value(self) -> Coroutine[Any, Any, int]:  # type: ignore[override]
-        """Its value at power-on and after a reset."""
-        return _native.operation(registers.Register.reset_value, self)
-
-    def writable(self) -> Coroutine[Any, Any, int]:  # type: ignore[override]
-        """Mask of the bits that a write can change."""
-        return _native.operation(registers.Register.writable, self)
-
-    def description(self) -> Coroutine[Any, Any, str]:  # type: ignore[override]
-        """What it is for."""
-        return _native.operation(registers.Register.description, self)
-
-    def fields(self) -> Coroutine[Any, Any, Mapping[str, Field]]:  # type: ignore[override]
+    @property
+    def fields(self) -> Mapping[str, Field]:
         """Its fields by name, from the lowest bit on."""
-        return _native.operation(registers.Register.fields, self)
+        return {name: Field(self, found.info) for name, found in super().fields.items()}
 
-    def entry(self) -> Coroutine[Any, Any, Entry]:  # type: ignore[override]
-        """What the model says of it: all attributes, in their order."""
-        return _native.operation(registers.Register.entry, self)
+    def __getattr__(self, name: str) -> Field:
+        return Field(self, super().__getattr__(name).info)
 
     def read(  # type: ignore[override]
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -244,8 +275,13 @@ class Registers(registers.Registers):
     """The registers of a device by name, in the order of their addresses."""
 
     def __getitem__(self, name: str) -> Register:
-        found = super().__getitem__(name)
-        return Register(self._device, found.entry)
+        return Register(self._device, super().__getitem__(name)._info)
+
+    def __getattr__(self, name: str) -> Any:  # a Register, or Registers
+        found = super().__getattr__(name)
+        if isinstance(found, registers.Register):
+            return Register(self._device, found._info)
+        return Registers(self._device, found._map, found._prefix)
 
 
 class Device(Opened):
@@ -295,7 +331,7 @@ class Device(Opened):
     @property
     def registers(self) -> Registers:
         """The registers by name: ``await device.registers["CONTROL"].read()``."""
-        return Registers(self.blocking, self.blocking._entries)
+        return Registers(self.blocking, self.blocking.map)
 
     def __getitem__(self, address: int) -> Coroutine[Any, Any, int]:
         """Reads the register at this address."""

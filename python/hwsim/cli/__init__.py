@@ -10,7 +10,7 @@ from contextlib import suppress
 from rich.console import Console
 
 import hwsim
-from hwsim.cli import audit, calibrate, check, command, demo, devices, flash, record, trace
+from hwsim.cli import audit, calibrate, check, command, demo, devices, flash, fleet, record, trace
 from hwsim.cli.command import EPILOG
 
 
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     record.add_parser(commands)
     flash.add_parser(commands)
     calibrate.add_parser(commands)
+    fleet.add_parser(commands)
     check.add_parser(commands)
     audit.add_parser(commands)
     trace.add_parser(commands)

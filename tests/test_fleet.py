@@ -1,0 +1,285 @@
+"""One function on many devices: results by resource string, and nothing left whatever happens."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import hwsim
+from conftest import LIMIT, run_script
+from hwsim import fleet
+from hwsim.cli import main
+from hwsim.errors import CRCError, InvalidArgument
+
+METHODS = [
+    "fork",
+    pytest.param("spawn", marks=pytest.mark.long),
+    pytest.param("forkserver", marks=pytest.mark.long),
+]
+
+
+def uris(count: int = 4, settings: str = "latency=1ms") -> list[str]:
+    return [f"hwsim://fleet{i}?{settings}&seed={i}" for i in range(count)]
+
+
+# What workers do: functions of a module, because they are pickled.
+def read(device: hwsim.Device) -> tuple[str, float, list[float]]:
+    return device.name, device.now, [device.read_voltage(0) for _ in range(5)]
+
+
+def fail_or_wait(device: hwsim.Device) -> object:
+    if device.seed == 0:
+        raise KeyError(device.name)
+    return device.wait_register(0x44, 1, 1, timeout=LIMIT)
+
+
+def die_or_wait(device: hwsim.Device) -> object:
+    if device.seed == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return device.wait_register(0x44, 1, 1, timeout=LIMIT)
+
+
+@contextmanager
+def workers(kind: str, count: int = 2) -> Iterator[Executor | None]:
+    """No executor, threads of the caller's, or processes."""
+    if kind == "default":
+        yield None
+    elif kind == "threads":
+        with ThreadPoolExecutor(count) as pool:
+            yield pool
+    else:
+        context = multiprocessing.get_context(kind)
+        with ProcessPoolExecutor(count, mp_context=context) as pool:
+            yield pool
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    yield
+    assert [device for device in hwsim.list_devices() if device.in_use] == []
+    assert [t.name for t in threading.enumerate() if t.name.startswith("hwsim-lifeline")] == []
+
+
+@pytest.mark.parametrize("kind", ["default", "threads", *METHODS])
+def test_results_are_those_of_one_thread(kind: str) -> None:
+    """In whatever order the workers come to them: the same seed gives the same."""
+    wanted = uris(settings="clock=virtual")
+    expected = {}
+    for uri in wanted:
+        with hwsim.open(uri) as device:
+            expected[uri] = read(device)
+    with workers(kind) as executor:
+        results = fleet.map(read, wanted, executor=executor)
+    assert results == expected
+    assert list(results) == wanted
+
+
+@pytest.mark.parametrize("kind", ["default", "threads", "spawn"])
+def test_first_error_ends_the_rest_on_the_workers(kind: str) -> None:
+    with workers(kind) as executor:
+        with pytest.raises(KeyError, match="fleet0") as caught:
+            fleet.map(fail_or_wait, uris(), executor=executor)
+        assert caught.value.__notes__ == [f"on {uris()[0]}"]
+        results = fleet.map(read, uris(), executor=executor)  # at once: the names are free
+        assert list(results) == uris()
+
+
+@pytest.mark.parametrize("kind", ["default", "spawn"])
+def test_errors_and_what_is_late_are_results_if_wanted(kind: str) -> None:
+    with workers(kind, 1) as executor:
+        fleet.map(read, uris(2), executor=executor)  # the process has started
+        results = fleet.map(fail_or_wait, uris(2), executor=executor, errors="return", timeout=2.0)
+    first, second = results.values()
+    assert isinstance(first, KeyError)
+    assert isinstance(second, TimeoutError)
+
+
+def test_timeout_names_what_is_late() -> None:
+    with pytest.raises(TimeoutError, match="not done in time: hwsim://fleet1"):
+        fleet.map(fail_or_wait, uris(2)[1:], timeout=0.01)
+
+
+def test_error_of_the_device_reaches_the_caller_from_a_process() -> None:
+    with workers("spawn") as executor, pytest.raises(CRCError) as caught:
+        fleet.map(read, uris(1, "fault=crc"), executor=executor)
+    assert caught.value.device == "fleet0"
+
+
+def test_worker_that_is_killed_leaves_nothing() -> None:
+    with workers("spawn") as executor, pytest.raises(BrokenProcessPool):
+        fleet.map(die_or_wait, uris(), executor=executor)
+
+
+def test_ctrl_c_ends_the_work_in_processes_too() -> None:
+    def interrupt(line: str, pid: int) -> None:
+        if line == "ready":
+            os.kill(pid, signal.SIGINT)
+
+    output = run_script(
+        """
+        import multiprocessing, sys, threading, time
+        from concurrent.futures import ProcessPoolExecutor
+        import hwsim.fleet
+        from test_fleet import fail_or_wait, read, uris
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(2, mp_context=context) as pool:
+                hwsim.fleet.map(read, uris(), executor=pool)
+                print("ready", flush=True)
+                try:
+                    hwsim.fleet.map(fail_or_wait, uris()[1:], executor=pool)
+                except KeyboardInterrupt:
+                    print("interrupted")
+                print(len(hwsim.fleet.map(read, uris(), executor=pool)))
+        """,
+        on_line=interrupt,
+        limit=40,
+    ).check()
+    assert output == "ready\ninterrupted\n4\n"
+
+
+def mark_the_end(device: hwsim.Device) -> None:
+    try:
+        print("waits", flush=True)
+        device.wait_register(0x44, 1, 1, timeout=LIMIT)
+    finally:
+        Path(os.environ["MARKS"], device.name).touch()
+
+
+def test_work_ends_when_whoever_started_it_has_died(tmp_path: Path) -> None:
+    waiting = []
+
+    def kill(line: str, pid: int) -> None:
+        waiting.append(line)
+        if waiting == ["waits", "waits"]:
+            os.kill(pid, signal.SIGKILL)
+
+    run_script(
+        """
+        import multiprocessing, os, sys
+        from concurrent.futures import ProcessPoolExecutor
+        import hwsim.fleet
+        from test_fleet import mark_the_end, uris
+
+        if __name__ == "__main__":
+            os.environ["MARKS"] = sys.argv[1]
+            pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork"))
+            hwsim.fleet.map(mark_the_end, uris(2), executor=pool)
+        """,
+        str(tmp_path),
+        on_line=kill,
+        limit_after=("waits", 5.0),  # the pool's processes outlive it, and are killed then
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fleet0", "fleet1"]
+
+
+def test_bad_arguments_are_named() -> None:
+    with pytest.raises(TypeError, match="uris must be several resource strings, got 'hwsim://d'"):
+        fleet.map(read, "hwsim://d")
+    with pytest.raises(TypeError, match="uris must be resource strings, got 3"):
+        fleet.map(read, [3])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="uris has hwsim://d twice"):
+        fleet.map(read, ["hwsim://d", "hwsim://d"])
+    with pytest.raises(ValueError, match="errors must be one of raise, return, got 'no'"):
+        fleet.map(read, [], errors="no")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="timeout must be from 0"):
+        fleet.map(read, [], timeout=-1)
+    with pytest.raises(TypeError, match="executor must be an executor"):
+        fleet.map(read, [], executor=3)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="latency"):
+        fleet.map(read, ["hwsim://d?latency=no"])
+    assert fleet.map(read, []) == {}
+
+
+def test_interpreter_pool_is_refused_with_the_reason() -> None:
+    futures = pytest.importorskip("concurrent.futures")
+    if not hasattr(futures, "InterpreterPoolExecutor"):
+        pytest.skip("new in CPython 3.14")
+    with (
+        futures.InterpreterPoolExecutor(1) as pool,
+        pytest.raises(TypeError, match="main interpreter alone"),
+    ):
+        fleet.map(read, uris(), executor=pool)
+
+
+def test_progress_is_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.map(read, uris(), progress=True)
+    captured = capsys.readouterr()
+    assert "100%" in captured.err
+    assert captured.out == ""
+
+
+# -------------------------------------------------------------------------------------- clusters
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Executor]:
+    """Two processes of Dask's."""
+    distributed = pytest.importorskip("distributed")
+    settings = {"n_workers": 2, "threads_per_worker": 4, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as local, distributed.Client(local) as client:
+        yield client.get_executor()
+
+
+@pytest.mark.long
+def test_cluster_gives_the_same(cluster: Executor) -> None:
+    wanted = uris(8, "clock=virtual")
+    assert fleet.map(read, wanted, executor=cluster) == fleet.map(read, wanted)
+
+
+@pytest.mark.long
+def test_error_ends_the_work_on_a_cluster(cluster: Executor) -> None:
+    start = time.monotonic()
+    with pytest.raises(KeyError):
+        fleet.map(fail_or_wait, uris(), executor=cluster)
+    assert time.monotonic() - start < LIMIT / 2
+    assert list(fleet.map(read, uris(), executor=cluster)) == uris()
+
+
+@pytest.mark.long
+def test_worker_of_a_cluster_that_is_killed(cluster: Executor) -> None:
+    results = fleet.map(die_or_wait, uris(1), executor=cluster, errors="return", timeout=LIMIT / 2)
+    assert [isinstance(result, Exception) for result in results.values()] == [True]
+    assert list(fleet.map(read, uris(), executor=cluster)) == uris()
+
+
+# -------------------------------------------------------------------------------------- hwsim fleet
+
+
+def test_command_shows_results_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fleet", "test_fleet:read", *uris(2)]) == 0
+    assert capsys.readouterr().out.count("done") == 2
+    assert main(["fleet", "test_fleet:fail_or_wait", uris()[0]]) == 1
+    assert "KeyError: 'fleet0'" in capsys.readouterr().out
+
+
+def test_command_runs_in_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fleet", "test_fleet:read", *uris(2), "--processes", "1"]) == 0
+    assert capsys.readouterr().out.count("done") == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("read", "CALL must be MODULE:FUNCTION, got 'read'"),
+        ("test_fleet:nothing", "CALL names nothing"),
+        ("no_such_module:x", "CALL names nothing"),
+        ("test_fleet:METHODS", "CALL must be callable"),
+    ],
+)
+def test_command_names_a_bad_call(
+    call: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fleet", call, "hwsim://d"]) == 1
+    assert message in capsys.readouterr().err
