@@ -14,7 +14,7 @@ import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import EnumMeta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from hwsim._kinds import Access, Code, OnRead, OnWrite, Then, When
 from hwsim.arguments import choice
@@ -393,14 +393,14 @@ class Model:
         source: A model whose registers it has as well, as for :func:`hwsim.models.load`: a file to
             which the class adds rules.
         rules: What it does by itself, in the order in which rules that are set off at once act.
-        map: What it says of its registers, a :class:`Map`.
+        map: What it says of its registers, a :class:`hwsim.models.Map`.
     """
 
     channels: ClassVar[int] = 1
     byte_order: ClassVar[str] = "little"
     source: ClassVar[Any] = None
     rules: ClassVar[Sequence[Rule]] = ()
-    map: ClassVar[_MapOf] = _MapOf()
+    map: ClassVar[Map] = cast(Map, _MapOf())
     _map: ClassVar[Map]
 
 

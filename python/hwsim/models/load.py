@@ -53,9 +53,9 @@ def load(source: Source) -> Map:
     """Returns the map of a model.
 
     Args:
-        source: A class derived from :class:`Model`, or an object of it; a :class:`Map`; or what
-            says where it is: the path of a file (SVD, ``.rdl``, IP-XACT as ``.xml``, YAML), with
-            ``:PART`` for one peripheral of an SVD file or one address map;
+        source: A class derived from :class:`hwsim.Model`, or an object of it; a :class:`Map`; or
+            what says where it is: the path of a file (SVD, ``.rdl``, IP-XACT as ``.xml``, YAML),
+            with ``:PART`` for one peripheral of an SVD file or one address map;
             ``package.module:Class``; or a name that a package offers, see :func:`offered`.
 
     Raises:
