@@ -247,6 +247,7 @@ def test_modbus(kind: str) -> None:
     )
 
 
+@pytest.mark.long
 def test_scope_keeps_its_promises(kind: str) -> None:
     """The rest of what the proof has to say takes longer."""
     folder = bindings.module("vendor_sdk", kind)

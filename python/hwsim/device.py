@@ -22,7 +22,7 @@ from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceInUse, InvalidArgument
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
-from hwsim.models.load import Source, load
+from hwsim.models.lookup import Source, load
 from hwsim.models.maps import Map
 from hwsim.registers import RegistersOf, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform, saturation

@@ -11,7 +11,7 @@ from hwsim import _native, opening
 from hwsim.aio.calls import Device
 from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceInUse, DeviceTimeout
-from hwsim.models.load import Source
+from hwsim.models.lookup import Source
 from hwsim.opening import IfOpen
 
 

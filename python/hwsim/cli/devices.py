@@ -16,6 +16,7 @@ from hwsim import models
 from hwsim.cli import command
 from hwsim.cli.quantity import quantity
 from hwsim.cli.table import table
+from hwsim.errors import NotFound
 from hwsim.models import Map
 
 _FORMS = {"yaml": models.yaml_of, "c": models.c_header, "markdown": models.markdown}
@@ -96,7 +97,10 @@ def _show_model(console: Console, arguments: argparse.Namespace) -> None:
             with hwsim.open(arguments.uri) as device:
                 entries = device.map
         else:
-            entries = models.load(arguments.uri)
+            try:
+                entries = models.load(arguments.uri)
+            except NotFound as error:
+                raise NotFound(f"{error}; a resource string starts with hwsim://") from None
     if arguments.form:
         sys.stdout.write(_FORMS[arguments.form](entries))
         return

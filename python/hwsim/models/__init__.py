@@ -27,7 +27,7 @@ from hwsim.models.declare import (
     when_written,
 )
 from hwsim.models.document import c_header, markdown, schema, yaml_of
-from hwsim.models.load import Offered, load, offered
+from hwsim.models.lookup import Offered, load, offered
 from hwsim.models.maps import (
     EnumValue,
     FieldInfo,

@@ -414,7 +414,7 @@ def _map_of(model: type[Model]) -> Map:
     remarks: Sequence[str] = ()
     if model.source is not None:
         # Which knows this module.
-        load = importlib.import_module("hwsim.models.load").load
+        load = importlib.import_module("hwsim.models.lookup").load
         base: Map = load(model.source)
         registers += base.registers.values()
         memories += base.memories.values()
