@@ -262,7 +262,8 @@ def test_every_integer_that_python_checks_has_a_row() -> None:
     names = set()
     for path in sorted((ROOT / "python/hwsim").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            called = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "integer"
-            if called and isinstance(name := node.args[0], ast.Constant):
-                names.add(name.value)
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "integer":
+                name = node.args[0]
+                if isinstance(name, ast.Constant):  # others are of what a model calls so
+                    names.add(name.value)
     assert names - INTEGERS_ELSEWHERE <= {name.split(".")[-1] for name in LIMITS}
