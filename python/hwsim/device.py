@@ -539,7 +539,7 @@ class Device(Scoped, _native.Device):
         device. None starts once the interpreter shuts down.
 
         Args:
-            callback: Called with an :class:`Event`.
+            callback: Called with an :class:`hwsim.Event`.
             kinds: Which ones; None: all.
             queue: How many events can wait for the callback, 1 to 2**20.
             overflow: When the queue is full: ``"drop"`` loses the oldest event, and counts it in

@@ -221,8 +221,8 @@ class Stream(Scoped, _native.Stream):
 
         Raises:
             HwsimError: Nothing has been read. The samples that were there already are in
-                ``error.partial``, a :class:`Block`; the next read returns them again, as far as
-                they fit into the stream's buffer.
+                ``error.partial``, a :class:`hwsim.Block`; the next read returns them again, as far
+                as they fit into the stream's buffer.
             Overrun: Samples were lost; ``error.partial.lost`` tells how many. The next read
                 continues after the gap. (Not with ``overrun="skip"``: the block has the number.)
         """

@@ -9,6 +9,10 @@
 typedef struct wakeup {
   int fd;
   int64_t at_ns;
+#ifdef __linux__
+  int timer_fd, now_fd;
+  bool now;
+#endif
 } wakeup;
 
 /* Readable at no time. False: the process has no descriptor left. */

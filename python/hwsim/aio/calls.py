@@ -107,8 +107,8 @@ class Stream(Blocks):
 
         Raises:
             HwsimError: Nothing has been read. The samples that were there already are in
-                ``error.partial``, a :class:`Block`; the next read returns them again, as far as
-                they fit into the stream's buffer.
+                ``error.partial``, a :class:`hwsim.Block`; the next read returns them again, as far
+                as they fit into the stream's buffer.
             Overrun: Samples were lost; ``error.partial.lost`` tells how many. The next read
                 continues after the gap. (Not with ``overrun="skip"``: the block has the number.)
         """
@@ -748,7 +748,7 @@ class Device(Opened):
         device. None starts once the interpreter shuts down.
 
         Args:
-            callback: Called with an :class:`Event`.
+            callback: Called with an :class:`hwsim.Event`.
             kinds: Which ones; None: all.
             queue: How many events can wait for the callback, 1 to 2**20.
             overflow: When the queue is full: ``"drop"`` loses the oldest event, and counts it in

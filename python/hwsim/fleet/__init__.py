@@ -47,7 +47,7 @@ def map(
         function: Called with an open device, which is closed after it. For processes and clusters
             it must be picklable, such as a function of a module.
         uris: Resource strings, each once.
-        executor: Any executor of :mod:`concurrent.futures`: a ProcessPoolExecutor with whatever
+        executor: Any executor of ``concurrent.futures``: a ProcessPoolExecutor with whatever
             start method, or that of a Dask cluster, ``Client.get_executor()``. It is not shut down.
             None: a thread for each device, 64 at most; the GIL is released while they wait.
         timeout: In seconds, for all of it; None: no limit.
