@@ -57,9 +57,10 @@ const char *nearest(const char *text, const void *strings, size_t count, size_t 
 }
 
 const char *number_text(double number, char text_out[32]) {
+  char text[32]; /* the compiler cannot know that text_out is not NULL */
   int digits = 6;
   do
-    snprintf(text_out, 32, "%.*g", digits, number);
-  while ((strtod(text_out, NULL) < number || strtod(text_out, NULL) > number) && digits++ < 17);
-  return text_out;
+    snprintf(text, sizeof text, "%.*g", digits, number);
+  while ((strtod(text, NULL) < number || strtod(text, NULL) > number) && digits++ < 17);
+  return memcpy(text_out, text, sizeof text);
 }
