@@ -11,6 +11,9 @@
 %buffer_out(double, (double *inl, size_t inl_size))
 %buffer_out(double, (double *dnl, size_t dnl_size))
 
+%limits(uint32_t, channel, 0, arg1->config().channels - 1)
+%limits(uint64_t, samples, HWSIM_CALIBRATION_SHORTEST, HWSIM_CALIBRATION_LONGEST)
+
 /* Progress is a callable, or None. */
 %{
 static int report_progress(void *callable, uint64_t done, uint64_t total) {

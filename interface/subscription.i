@@ -2,6 +2,8 @@
 %include "structs.i"
 %include "kit/callbacks.i"
 
+%limits(uint32_t, queue, 1, HWSIM_EVENTS_LARGEST_QUEUE)
+
 %typemap(in, pytype="object") hwsim::subscription::handler {
   if ($input != Py_None) {
     if (callbacks::stopped()) {

@@ -112,7 +112,7 @@ def test_stream_is_initialised_once(open_device: OpenDevice) -> None:
 
 @pytest.mark.parametrize("device", [None, 5, "hwsim://x", hwsim.Device.__new__(hwsim.Device)])
 def test_stream_needs_a_device(device: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match="device"):
+    with pytest.raises((TypeError, ValueError), match=r"[Dd]evice"):
         Stream(device, 1000)
 
 
@@ -129,7 +129,7 @@ def test_stream_needs_a_device(device: Any) -> None:
         ("channels", (0, 1, 0), "channel 0 twice"),
         ("channels", (4,), "from 0 to 3, got 4"),
         ("channels", (64,), "channel must be from 0 to 3, got 64"),
-        ("channels", (-1,), "channels must be from 0 to 4294967295, got -1"),
+        ("channels", (-1,), "channels must be from 0 to 3, got -1"),
         ("channels", (1.5,), "channels must be an integer"),
         ("channels", 0, "channels must"),
         ("block", 0, "block must be from 1"),

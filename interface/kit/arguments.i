@@ -10,6 +10,10 @@
  *                                 not. TYPE is const char, or a wrapped class
  *   %choices(ENUM, VALUES...)     these are all values of the enumeration that are allowed
  *   %output(TYPE, NAMES...)       TYPE *NAME is not a parameter but a result
+ *   %limits(TYPE, NAME, LOW, HIGH)
+ *                                 the library takes an integer only from LOW to HIGH, and says so
+ *                                 of others; where one does not even fit TYPE, so does the error.
+ *                                 C++ expressions, evaluated for that alone; arg1 is the object
  *
  * Where no form of an overloaded function takes the arguments, the error shows them, and the ranges.
  * The attribute pytype of a typemap says what is accepted, for the generator of type stubs.
@@ -64,22 +68,31 @@ template <class T> static bool in_range(PyObject *integer, T *value_out) {
   return !PyErr_Occurred() && large <= std::numeric_limits<T>::max();
 }
 
-template <class T> static bool fail_integer(PyObject *type, const char *name, PyObject *got) {
-  std::string what = "an integer from " + std::to_string(std::numeric_limits<T>::min()) + " to " +
-                     std::to_string(std::numeric_limits<T>::max());
+template <class Low, class High>
+static bool fail_integer(PyObject *type, const char *name, PyObject *got, Low low, High high) {
+  std::string what = "an integer from " + std::to_string(low) + " to " + std::to_string(high);
   return fail(type, name, what.c_str(), got);
 }
 
-template <class T> static bool convert(PyObject *object, const char *name, T *value_out) {
+/* fail_in_range(type, name, got) says what integers are allowed. */
+template <class T, class Fail>
+static bool convert(PyObject *object, const char *name, T *value_out, Fail fail_in_range) {
   *value_out = T();
   if (PyLong_Check(object))
-    return in_range(object, value_out) || fail_integer<T>(PyExc_ValueError, name, object);
+    return in_range(object, value_out) || fail_in_range(PyExc_ValueError, name, object);
   PyObject *integer = PyNumber_Index(object);
   if (!integer)
-    return fail_integer<T>(PyExc_TypeError, name, object);
-  bool good = in_range(integer, value_out) || fail_integer<T>(PyExc_ValueError, name, integer);
+    return fail_in_range(PyExc_TypeError, name, object);
+  bool good = in_range(integer, value_out) || fail_in_range(PyExc_ValueError, name, integer);
   Py_DECREF(integer);
   return good;
+}
+
+template <class T> static bool convert(PyObject *object, const char *name, T *value_out) {
+  return convert(object, name, value_out, [](PyObject *type, const char *name, PyObject *got) {
+    return fail_integer(type, name, got, std::numeric_limits<T>::min(),
+                        std::numeric_limits<T>::max());
+  });
 }
 
 [[maybe_unused]] static bool convert(PyObject *object, const char *name, double *value_out) {
@@ -343,6 +356,15 @@ static bool choose(PyObject *object, const char *name, const char *names,
   if (!arguments::convert($input, "$1_name", $&1_descriptor, false, &pointer)) SWIG_fail;
   $1 = *reinterpret_cast<$&1_ltype>(pointer);
 }
+
+%define %limits(TYPE, NAME, LOW, HIGH)
+%typemap(in, pytype="int") TYPE NAME {
+  auto fail_in_range = [&](PyObject *type, const char *name, PyObject *got) {
+    return arguments::fail_integer(type, name, got, LOW, HIGH);
+  };
+  if (!arguments::convert($input, "$1_name", &$1, fail_in_range)) SWIG_fail;
+}
+%enddef
 
 %define %nullable_one(TYPE, NAME)
 #if #TYPE == "const char"

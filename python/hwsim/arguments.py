@@ -5,6 +5,7 @@ All other limits are checked once, by the C library.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from typing import Any
@@ -14,7 +15,7 @@ UINT64_MAX = 2**64 - 1
 HERTZ = {"mHz": 1e-3, "Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 
 
-def integer(name: str, value: object, lowest: int, highest: int) -> int:
+def integer(name: str, value: object, lowest: float, highest: float) -> int:
     """Returns the value as an int.
 
     Raises:
@@ -28,6 +29,17 @@ def integer(name: str, value: object, lowest: int, highest: int) -> int:
     if not lowest <= number <= highest:
         raise ValueError(f"{name} must be from {lowest} to {highest}, got {number}")
     return number
+
+
+def for_the_library(name: str, value: object, bits: int, lowest: int, highest: int) -> int:
+    """Returns the value as an int of so many bits; its limits the library checks.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It does not even fit; the error names the library's limits.
+    """
+    number = integer(name, value, -math.inf, math.inf)
+    return number if 0 <= number < 1 << bits else integer(name, number, lowest, highest)
 
 
 def check_buffer(name: str, value: Any) -> None:

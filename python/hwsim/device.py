@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _kinds, _native, markup, opened, signals
-from hwsim.arguments import UINT64_MAX, check_buffer, integer
+from hwsim.arguments import UINT64_MAX, check_buffer, for_the_library, integer
 from hwsim.arguments import rate as as_rate
 from hwsim.calibration import CODES, Calibration
 from hwsim.cancel import CancelToken
@@ -383,7 +383,7 @@ class Device(Scoped, _native.Device):
             ValueError: A bad list of channels; the error names it.
             StateError: The converters are off (bit 0 of CONTROL).
         """
-        numbers = as_channels(channels)
+        numbers = as_channels(channels, self.channels)
         volts = np.empty(len(numbers))
         self._read_voltages(numbers, volts, timeout, cancel)
         return volts
@@ -683,6 +683,7 @@ class Device(Scoped, _native.Device):
             DeviceBusy: The device is being programmed already.
         """
         check_buffer("image", image)
+        retries = for_the_library("retries", retries, 32, 0, _kinds.FIRMWARE_MOST_RETRIES)
         self._program_firmware(image, (verify, retries, exclusive), timeout, cancel, progress)
         log.debug("%s: runs firmware 0x%08X", self.name, self.firmware_version)
 

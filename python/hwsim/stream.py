@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hwsim import _kinds, _native, markup
 from hwsim._kinds import STREAM_LARGEST_BUFFER, STREAM_LARGEST_INDEX
-from hwsim.arguments import UINT32_MAX, choice, integer
+from hwsim.arguments import choice, for_the_library, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import HwsimError
 from hwsim.lifetime import Scoped
@@ -145,12 +145,15 @@ class Stream(Scoped, _native.Stream):
         dtype: SampleType = "int16",
         first_index: int = 0,
     ) -> None:
+        if not isinstance(device, _native.Device):
+            raise TypeError(f"device must be a Device, got {device!r}")
         choice("overrun", overrun, get_args(OverrunPolicy))
         choice("dtype", dtype, get_args(SampleType))
-        numbers = as_channels(channels)
+        numbers = as_channels(channels, device._config()["channels"])
         self.block = integer("block", block, 1, STREAM_LARGEST_BUFFER)
         if buffer is None:
             buffer = min(max(16 * self.block, _a_second(rate_hz)), STREAM_LARGEST_BUFFER)
+        buffer = for_the_library("buffer", buffer, 64, 1, STREAM_LARGEST_BUFFER)
         if total is not None:
             total = integer("total", total, 1, STREAM_LARGEST_INDEX)  # 0 would be no end
         first_index = integer("first_index", first_index, 0, STREAM_LARGEST_INDEX)
@@ -286,9 +289,9 @@ def _a_second(rate_hz: float) -> int:
         return 0
 
 
-def as_channels(channels: Iterable[int]) -> npt.NDArray[np.uint32]:
-    """Checks that these are numbers of channels; whether they exist, the device says."""
+def as_channels(channels: Iterable[int], count: int) -> npt.NDArray[np.uint32]:
+    """Checks that these are numbers; which of the ``count`` channels there are, the device says."""
     if not isinstance(channels, Iterable):
         raise TypeError(f"channels must be a sequence of integers, got {channels!r}")
-    numbers = [integer("channels", channel, 0, UINT32_MAX) for channel in channels]
+    numbers = [for_the_library("channels", channel, 32, 0, count - 1) for channel in channels]
     return np.array(numbers, dtype=np.uint32)

@@ -607,7 +607,7 @@ static void bad_settings_are_named(void) {
              {good, "at least one channel"},
              {good, "channel 1 twice"},
              {good, "channel must be from 0 to 3, got 4"},
-             {good, "buffer must be from 1 to 2^40 samples, got 0"},
+             {good, "buffer must be from 1 to 1099511627776 samples, got 0"},
              {good, "buffer must be from"},
              {good, "total must be from 0 to 2^62"},
              {good, "first_index must be from 0 to 2^62"},

@@ -602,15 +602,18 @@ typedef struct hwsim_calibration {
   double overdrive_v;      /* ... in the code-density test */
 } hwsim_calibration;
 
+#define HWSIM_CALIBRATION_SHORTEST (1 << 18) /* samples in each test */
+#define HWSIM_CALIBRATION_LONGEST (1 << 26)
+
 /* Measures the converter of a channel and corrects it from then on: what is read has the errors of
  * gain, offset and linearity taken out. Instead of the connected signal the converter measures a
  * reference sine: `samples` of it for a four-parameter sine fit, and as many for a code-density
- * test. samples: 2^18 to 2^26; the DNL of a code is uncertain by about 1 / sqrt(samples / 2^17).
- * The reference has samples / 32 + 1 cycles (made odd) in them and starts at its zero crossing; its
- * noise is that of (seed, channel, n), as if it were connected and streamed.
- * CPU-heavy: seconds of computing, no bus. Ends within 10 ms of cancel, close, or an interruption;
- * there is no default timeout. inl_out and dnl_out: HWSIM_CODES values in LSB each, or NULL.
- * The correction stays until hwsim_calibration_clear(), or a signal with another range.
+ * test. samples: HWSIM_CALIBRATION_SHORTEST to _LONGEST; the DNL of a code is uncertain by about 1
+ * / sqrt(samples / 2^17). The reference has samples / 32 + 1 cycles (made odd) in them and starts
+ * at its zero crossing; its noise is that of (seed, channel, n), as if it were connected and
+ * streamed. CPU-heavy: seconds of computing, no bus. Ends within 10 ms of cancel, close, or an
+ * interruption; there is no default timeout. inl_out and dnl_out: HWSIM_CODES values in LSB each,
+ * or NULL. The correction stays until hwsim_calibration_clear(), or a signal with another range.
  * Errors: EINVALID, ESTATE (the converter saturates whatever the reference, or CONTROL bit 0 is
  * off), as hwsim_call. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel,
@@ -629,10 +632,11 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_calibration_clear(hwsim_device *device
 #define HWSIM_FIRMWARE_HEADER 32
 #define HWSIM_FIRMWARE_PAGE 1024         /* bytes */
 #define HWSIM_FIRMWARE_LARGEST (1 << 18) /* bytes of payload */
+#define HWSIM_FIRMWARE_MOST_RETRIES 100
 
 typedef struct hwsim_firmware_options {
   bool verify;      /* read each page back; one that differs is written again */
-  uint32_t retries; /* ... so many times before it is an error; up to 100 */
+  uint32_t retries; /* ... so many times before it is an error; to _MOST_RETRIES */
   bool exclusive;   /* operations of others meanwhile fail with EBUSY; otherwise they take turns */
 } hwsim_firmware_options;
 

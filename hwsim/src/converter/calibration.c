@@ -293,10 +293,10 @@ hwsim_error hwsim_calibrate(hwsim_device *device, uint32_t channel, uint64_t sam
   hwsim_error error = converters_check_channel(device, operation, channel);
   if (error)
     return error;
-  if (samples < 1 << 18 || samples > 1 << 26)
+  if (samples < HWSIM_CALIBRATION_SHORTEST || samples > HWSIM_CALIBRATION_LONGEST)
     return error_set(HWSIM_EINVALID, device->config.name, name,
-                     "samples must be from 262144 to 67108864, got %llu",
-                     (unsigned long long)samples);
+                     "samples must be from %d to %d, got %llu", HWSIM_CALIBRATION_SHORTEST,
+                     HWSIM_CALIBRATION_LONGEST, (unsigned long long)samples);
   if (request_of(call))
     return calibrate_for_request(device, channel, samples, call, calibration_out, inl_out, dnl_out);
   handle_retain(device); /* its owner may free it meanwhile */

@@ -91,9 +91,9 @@ static hwsim_error check_config(const hwsim_device *device, const hwsim_stream_c
     seen |= UINT64_C(1) << channel;
   }
   if (!config->buffer || config->buffer > HWSIM_STREAM_LARGEST_BUFFER)
-    return error_set(HWSIM_EINVALID, name, operation,
-                     "buffer must be from 1 to 2^40 samples, got %llu",
-                     (unsigned long long)config->buffer);
+    return error_set(
+        HWSIM_EINVALID, name, operation, "buffer must be from 1 to %llu samples, got %llu",
+        (unsigned long long)HWSIM_STREAM_LARGEST_BUFFER, (unsigned long long)config->buffer);
   bool is_late = config->first_index > HWSIM_STREAM_LARGEST_INDEX;
   if (is_late || config->total > HWSIM_STREAM_LARGEST_INDEX)
     return error_set(HWSIM_EINVALID, name, operation, "%s must be from 0 to 2^62, got %llu",

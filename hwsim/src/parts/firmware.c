@@ -337,9 +337,9 @@ hwsim_error hwsim_firmware_program(hwsim_device *device, const void *image, size
   hwsim_error error = check_image(name, image, size);
   if (error)
     return error;
-  if (options->retries > 100)
-    return error_set(HWSIM_EINVALID, name, operation->name, "retries must be from 0 to 100, got %u",
-                     options->retries);
+  if (options->retries > HWSIM_FIRMWARE_MOST_RETRIES)
+    return error_set(HWSIM_EINVALID, name, operation->name, "retries must be from 0 to %d, got %u",
+                     HWSIM_FIRMWARE_MOST_RETRIES, options->retries);
   if (request_of(call))
     return program_for_request(device, image, size, options, call);
   update self = {.device = device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -103,7 +104,7 @@ def choose(name: str, columns: Sequence[Column], wanted: Wanted) -> Column:
         found = [column for column in columns if column.name.strip() == wanted.strip()]
         found = found or [column for column in columns if column.is_called(wanted)]
     else:
-        number = integer("column", wanted, -(2**63), 2**63)
+        number = integer("column", wanted, -math.inf, math.inf)
         found = [column for column in columns if column.number == number]
         highest = max((column.number for column in columns), default=-1)
         if not found and len(columns) == highest + 1:
