@@ -120,41 +120,44 @@ def test_worker_that_is_killed_leaves_nothing() -> None:
         fleet.map(die_or_wait, uris(), executor=executor)
 
 
-def test_ctrl_c_ends_the_work_in_processes_too() -> None:
-    def interrupt(line: str, pid: int) -> None:
-        if line == "ready":
-            os.kill(pid, signal.SIGINT)
-
-    output = run_script(
-        """
-        import multiprocessing, sys, threading, time
-        from concurrent.futures import ProcessPoolExecutor
-        import hwsim.fleet
-        from test_fleet import fail_or_wait, read, uris
-
-        if __name__ == "__main__":
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(2, mp_context=context) as pool:
-                hwsim.fleet.map(read, uris(), executor=pool)
-                print("ready", flush=True)
-                try:
-                    hwsim.fleet.map(fail_or_wait, uris()[1:], executor=pool)
-                except KeyboardInterrupt:
-                    print("interrupted")
-                print(len(hwsim.fleet.map(read, uris(), executor=pool)))
-        """,
-        on_line=interrupt,
-        limit=40,
-    ).check()
-    assert output == "ready\ninterrupted\n4\n"
-
-
 def mark_the_end(device: hwsim.Device) -> None:
     try:
         print("waits", flush=True)
         device.wait_register(0x44, 1, 1, timeout=LIMIT)
     finally:
         Path(os.environ["MARKS"], device.name).touch()
+
+
+def test_ctrl_c_ends_the_work_in_processes_too(tmp_path: Path) -> None:
+    waiting = []
+
+    def interrupt(line: str, pid: int) -> None:
+        waiting.append(line)
+        if waiting == ["waits", "waits"]:
+            os.kill(pid, signal.SIGINT)
+
+    output = run_script(
+        """
+        import multiprocessing, os, sys
+        from concurrent.futures import ProcessPoolExecutor
+        import hwsim.fleet
+        from test_fleet import mark_the_end, read, uris
+
+        if __name__ == "__main__":
+            os.environ["MARKS"] = sys.argv[1]
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(2, mp_context=context) as pool:
+                try:
+                    hwsim.fleet.map(mark_the_end, uris(2), executor=pool)
+                except KeyboardInterrupt:
+                    print("interrupted")
+                print(len(hwsim.fleet.map(read, uris(), executor=pool)))
+        """,
+        str(tmp_path),
+        on_line=interrupt,
+    ).check()
+    assert output == "waits\nwaits\ninterrupted\n4\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fleet0", "fleet1"]
 
 
 def test_work_ends_when_whoever_started_it_has_died(tmp_path: Path) -> None:
