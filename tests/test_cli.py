@@ -235,17 +235,18 @@ def interrupted_at_call(number):
     finally:
         demo.measure = measure
 
-number = 1
+number, step = 1, int(sys.argv[1])
 while interrupted_at_call(number):
-    number += 1
+    number += step
 print(number)
 """
 
 
-def test_ctrl_c_ends_the_demo_wherever_it_strikes() -> None:
+@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.long)])
+def test_ctrl_c_ends_the_demo_wherever_it_strikes(step: int) -> None:
     # Also between taking and giving back the lock of an event or a future.
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_EVERYWHERE],
+        [sys.executable, "-c", INTERRUPTED_EVERYWHERE, str(step)],
         capture_output=True,
         text=True,
         timeout=60,

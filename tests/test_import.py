@@ -18,9 +18,25 @@ def test_import_loads_neither_numpy_nor_the_native_library() -> None:
     assert run_script(loaded).check() == "[]\n"
 
 
+def test_all_of_it_imports_little_besides_numpy() -> None:
+    """What only some users need is imported when they use it."""
+    script = """
+        import sys
+        import numpy, numpy.typing
+
+        before = {*sys.modules}
+        from hwsim import *
+
+        others = {name.partition(".")[0] for name in {*sys.modules} - before} - {"hwsim"}
+        print(*sorted(others & {"asyncio", "json", "pathlib", "rich", "urllib", "yaml"}))
+    """
+    assert run_script(script).check() == "\n"
+
+
 def test_each_name_is_there_when_it_is_used() -> None:
     script = """
         import os, sys
+        import numpy  # takes longest, and nothing depends on when it comes
         import hwsim
 
         for name in [*hwsim.__all__, "__version__", "device", "_native"]:

@@ -16,6 +16,7 @@ from conftest import GIL, run_script
 from hwsim import proof
 from hwsim.proof import gil
 from hwsim.proof.subject import Subject
+from hwsim.proof.verdict import Finding
 
 _trace = pytest.importorskip("hwsim.proof._trace")
 seen = pytest.mark.skipif(not _trace.supported(), reason="no trace on this system")
@@ -42,6 +43,25 @@ def test_assertion_says_what_holds_and_how_long() -> None:
     proof.assert_releases_gil("time:sleep", 0.1)
     with pytest.raises(AssertionError, match=r"held(.|\n)*held_ms"):
         proof.assert_releases_gil("ctypes.PyDLL(None).usleep", 100_000, setup="import ctypes")
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ("held", "held"),
+        ("partly released", "released"),
+        ("inconclusive partly partly held", "held"),
+        ("partly partly partly partly released", "partly"),
+        ("inconclusive inconclusive inconclusive partly released", "partly"),
+        ("inconclusive inconclusive inconclusive inconclusive released", "inconclusive"),
+    ],
+)
+def test_a_part_is_believed_when_no_process_of_four_knows_better(
+    told: str, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = iter([Finding("gil", each) for each in told.split()])
+    monkeypatch.setattr(gil, "_attempt", lambda subject, limit: next(attempts))
+    assert gil.check_gil(Subject("time:sleep")).verdict == verdict
 
 
 def test_call_that_raises_is_judged_and_says_so() -> None:

@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 
-_PACKAGE = Path(__file__).parent
+def _beside_this_file(name: str) -> str:
+    from pathlib import Path  # noqa: PLC0415 - slow to import
+
+    return str(Path(__file__).with_name(name))
 
 
 def get_swig_include() -> str:
@@ -17,7 +19,7 @@ def get_swig_include() -> str:
 
     An interface begins with ``%module name`` and ``%include "all.i"``.
     """
-    return str(_PACKAGE / "kit")
+    return _beside_this_file("kit")
 
 
 def get_include() -> str:
@@ -25,7 +27,7 @@ def get_include() -> str:
 
     A program includes ``hwsim/hwsim.h`` or ``hwsim/hwsim.hpp``.
     """
-    return str(_PACKAGE / "include")
+    return _beside_this_file("include")
 
 
 def get_swig_flags(

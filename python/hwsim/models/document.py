@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwsim._kinds import Access
 from hwsim.errors import InvalidArgument
 from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT = 1
 

@@ -6,12 +6,14 @@ import importlib
 import os
 import warnings
 from functools import lru_cache
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hwsim.errors import InvalidArgument, NotFound
 from hwsim.models.declare import Model
 from hwsim.models.maps import Map
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GROUP = "hwsim.models"
 _READERS = {
@@ -75,6 +77,8 @@ def find(source: Source) -> Map | Model | type[Model]:
         raise InvalidArgument(
             f"model must be a hwsim.Model, a map or the name of one, got {source!r}"
         )
+    from pathlib import Path  # noqa: PLC0415 - slow to import
+
     text = os.fspath(source)
     name, _, part = text.partition(":")
     for path, piece in ((text, ""), (name, part)):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from hwsim import sidecar
 from hwsim.signals.table import Column, Reading, Samples, Table, Wanted, of_array, of_columns
 
 if TYPE_CHECKING:
@@ -106,6 +105,8 @@ def _file(path: Path, wanted: _Which, reading: Reading) -> Table:
         from hwsim.signals import npy  # noqa: PLC0415
 
         _refuse_others(name, ".npy", reading)
+        from hwsim import sidecar  # noqa: PLC0415
+
         data = npy.read(path)
         if data.ndim == 2 and sidecar.read(path):
             reading = {"channel_axis": 1, **reading}
@@ -135,6 +136,8 @@ def _described(path: Path, table: Table, full_scale: float | None = None) -> Tab
 
     ``full_scale`` is what the int16 code 32768 has become in the table; None: it has no codes.
     """
+    from hwsim import sidecar  # noqa: PLC0415
+
     about = sidecar.read(path)
     if about is None:
         return table
