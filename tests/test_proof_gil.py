@@ -14,7 +14,7 @@ import pytest
 import controls
 from conftest import GIL, run_script
 from hwsim import proof
-from hwsim.proof import gil
+from hwsim.proof import child, gil
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding
 
@@ -59,8 +59,10 @@ def test_assertion_says_what_holds_and_how_long() -> None:
 def test_a_part_is_believed_when_no_process_of_four_knows_better(
     told: str, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempts = iter([Finding("gil", each) for each in told.split()])
-    monkeypatch.setattr(gil, "_attempt", lambda subject, limit: next(attempts))
+    ended = child.Ended(result=(), error="", status=0, seconds=0.0, stdout="", stderr="")
+    findings = iter([Finding("gil", each) for each in told.split()])
+    monkeypatch.setattr(child, "run", lambda *given, limit: ended)
+    monkeypatch.setattr(gil, "_judge", lambda ended: next(findings))
     assert gil.check_gil(Subject("time:sleep")).verdict == verdict
 
 
@@ -71,9 +73,9 @@ def test_call_that_raises_is_judged_and_says_so() -> None:
 
 
 def test_call_that_does_not_end_is_given_up() -> None:
-    finding = gil.check_gil(Subject("time:sleep", (100,)), limit=2.0)
+    finding = gil.check_gil(Subject("time:sleep", (100,)), limit=1.0)
     assert finding.verdict == "inconclusive"
-    assert "did not end within 2 s" in finding.advice
+    assert "did not end within 1 s" in finding.advice
 
 
 def test_call_that_crashes_is_inconclusive_with_evidence() -> None:

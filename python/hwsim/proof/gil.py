@@ -58,21 +58,21 @@ def check_gil(subject: Subject, *, limit: float = 60.0) -> Finding:
     # thread that the system took off its core while it had the GIL.
     doubtful = []
     for _ in range(TRIES):
-        finding = _attempt(subject, limit)
+        ended = child.run(_experiment, subject, limit=limit)
+        if ended.result is None:  # nor would it be made in another
+            advice = "the call cannot be made: see the evidence"
+            if ended.status is None:
+                advice = f"the call did not end within {limit:g} s: give it a time limit of its own"
+            return inconclusive(ORACLE, advice, ended.evidence("the call"))
+        finding = _judge(ended)
         if finding.verdict not in (PARTLY, INCONCLUSIVE):
             return finding
         doubtful.append(finding)
     return next((finding for finding in doubtful if finding.verdict == PARTLY), finding)
 
 
-def _attempt(subject: Subject, limit: float) -> Finding:
-    ended = child.run(_experiment, subject, limit=limit)
+def _judge(ended: child.Ended) -> Finding:
     evidence = ended.evidence("the call")
-    if ended.result is None:
-        advice = "the call cannot be made: see the evidence"
-        if ended.status is None:
-            advice = f"the call did not end within {limit:g} s: give it a time limit of its own"
-        return inconclusive(ORACLE, advice, evidence)
     held, released, call = (Observed(**figures) for figures in ended.result)
     for expected, control in (("held", held), ("released", released)):
         told = control.finding()
