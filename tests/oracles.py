@@ -12,7 +12,7 @@ from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding
 
 LIMIT = 30.0  # seconds after which a call is taken not to end; generous, for loaded machines
-PATIENCE = 2.0  # for what is known to hang
+PATIENCE = 0.8  # for what is known to hang
 
 
 def wait(control: str, seconds: float) -> Subject:

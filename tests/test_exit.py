@@ -145,7 +145,7 @@ BUFFERS = """
     FUNCTIONS = reads_a_block, streams, streams_into_a_bytearray, reads_events
 """
 
-exits = pytest.mark.parametrize("exits", ["5", pytest.param("50", marks=pytest.mark.long)])
+exits = pytest.mark.parametrize("exits", ["3", pytest.param("50", marks=pytest.mark.long)])
 
 
 @exits

@@ -425,7 +425,7 @@ TIMING_OUT = """
 """
 
 
-@pytest.mark.parametrize(("policy", "times"), [("auto", 10), ("release", 3)])
+@pytest.mark.parametrize(("policy", "times"), [("auto", 4), ("release", 2)])
 @pytest.mark.parametrize(
     "threads", [BLOCKED, LOOPING, TIMING_OUT], ids=["blocked", "looping", "timing-out"]
 )

@@ -5,26 +5,45 @@ Short form: once each. ``make proof`` does it 20 times, quiet and beside program
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from hwsim.proof.verdict import Finding
 from oracles import CASES, Case, interrupted, leaked
 
 ROUNDS = 20
 BUSY = "while True: pass"
 
 
-found = functools.cache(Case.judge)  # for the short form, once for all tests
+DEAF = Case(interrupted, "deaf", "deaf")
+LEAKING = {
+    Case(leaked, control, "leaks"): where
+    for control, where in {
+        "leaks_memory": ("success", "memory"),
+        "leaks_on_error": ("error 1", "memory"),
+        "leaks_result": ("success", "objects"),
+        "leaks_argument": ("error 1", "references"),
+        "leaks_descriptor": ("error 1", "descriptors"),
+        "leaks_thread": ("success", "threads"),
+    }.items()
+}
+IN_DETAIL = {DEAF, *LEAKING}
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.short], ids=str)
-def test_oracle_tells_right_from_wrong(case: Case) -> None:
-    finding = found(case)
+def judge(case: Case) -> Finding:
+    finding = case.judge()
     assert finding.verdict == case.verdict, finding.report()
+    return finding
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.short and case not in IN_DETAIL], ids=str
+)
+def test_oracle_tells_right_from_wrong(case: Case) -> None:
+    judge(case)
 
 
 @pytest.fixture(params=["quiet", "busy"])
@@ -48,28 +67,23 @@ def test_oracle_tells_right_from_wrong_every_time(case: Case, neighbour: str) ->
 
 
 def test_interrupt_says_how_long_it_took() -> None:
-    figures = found(Case(interrupted, "deaf", "deaf")).figures
+    figures = judge(DEAF).figures
     assert figures["call_ms"] >= 400
     assert figures["interrupt_ms"] >= 200
     assert figures["ended_by"] == "KeyboardInterrupt"
 
 
-@pytest.mark.parametrize(
-    ("control", "path", "kind"),
-    [
-        ("leaks_memory", "success", "memory"),
-        ("leaks_on_error", "error 1", "memory"),
-        ("leaks_result", "success", "objects"),
-        ("leaks_argument", "error 1", "references"),
-        ("leaks_descriptor", "error 1", "descriptors"),
-        ("leaks_thread", "success", "threads"),
-    ],
-)
-def test_leak_names_the_path_and_what_leaks(control: str, path: str, kind: str) -> None:
-    figures = found(Case(leaked, control, "leaks")).figures
+@pytest.mark.parametrize("case", LEAKING, ids=str)
+def test_leak_names_the_path_and_what_leaks(case: Case) -> None:
+    figures = judge(case).figures
+    path, kind = LEAKING[case]
     assert figures[path][kind] >= 0.9
     counted = {"outcome", "calls"}
-    if control == "leaks_on_error":
+    if case.control == "leaks_on_error":
         assert set(figures["success"]) == counted
-    if control in ("leaks_memory", "leaks_result", "leaks_thread"):
+    if path == "success":
         assert set(figures["error 1"]) == counted
+
+
+def test_what_is_judged_in_detail_is_a_case() -> None:
+    assert set(CASES) >= IN_DETAIL
