@@ -143,10 +143,8 @@ static bool goes_on(const hwsim::cancel_token *token) {
 static void leave(operation *self) {
   if (self->request) {
     hwsim::request *request = self->request;
-    if (request->is_pending()) {
-      Py_BEGIN_ALLOW_THREADS request->cancel();
-      Py_END_ALLOW_THREADS
-    }
+    if (request->is_pending())
+      gil::without([request] { request->cancel(); });
     std::lock_guard<std::mutex> lock(*self->loop_queue->mutex);
     self->request = nullptr;
     delete request;
@@ -387,8 +385,8 @@ static PySendResult end(operation *self, PyObject **result) {
   self->value = nullptr;
   if (was_waiting && self->request) {
     hwsim::request *request = self->request;
-    Py_BEGIN_ALLOW_THREADS request->cancel();
-    Py_END_ALLOW_THREADS value = cancellation ? call(self) : nullptr;
+    gil::without([request] { request->cancel(); });
+    value = cancellation ? call(self) : nullptr;
     PyErr_Clear();
   }
   leave(self);

@@ -21,7 +21,7 @@
 #ifndef KIT_BUFFERS_I
 #define KIT_BUFFERS_I
 
-%include "../kit/shared.i"
+%include "../kit/gil.i"
 
 %{
 #include <cstdint>
@@ -36,7 +36,7 @@ class lock {
 public:
   lock() { view_.obj = nullptr; }
   ~lock() {
-    if (view_.obj && PyGILState_Check())
+    if (view_.obj && gil::is_held())
       PyBuffer_Release(&view_);
   }
   lock(const lock &) = delete;

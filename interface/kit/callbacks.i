@@ -236,25 +236,47 @@ private:
 
 static thread_local attachment thread_attachment;
 
-/* Calls `work` with the GIL, on any thread; not at all once Python is about to end. No destructor
- * gives the GIL back: before 3.14 Python ends a late thread by unwinding its stack, without it. */
+/* Has the GIL in what the library calls, on any thread; not at all once Python is about to end. A
+ * thread that Python ends meanwhile, before 3.14 by unwinding its stack, has it no more. */
+class entry {
+public:
+  entry() : entered_(enter()) {
+    if (!entered_)
+      return;
+    thread_attachment.make();
+    thread_attachment.let_others();
+    state_ = PyGILState_Ensure();
+  }
+  ~entry() { end(); }
+  void end() {
+    if (!entered_)
+      return;
+    entered_ = false;
+    if (gil::is_held()) {
+      PyGILState_Release(state_);
+      thread_attachment.released();
+    }
+    leave();
+  }
+  entry(const entry &) = delete;
+  entry &operator=(const entry &) = delete;
+
+  explicit operator bool() const { return entered_; }
+
+private:
+  bool entered_;
+  PyGILState_STATE state_;
+};
+
 template <class Work> static void with_gil(Work work) {
-  if (!enter())
-    return;
-  thread_attachment.make();
-  thread_attachment.let_others();
-  PyGILState_STATE state = PyGILState_Ensure();
-  work();
-  PyGILState_Release(state);
-  thread_attachment.released();
-  leave();
+  if (entry entered; entered)
+    work();
 }
 
 /* A thread of the library, which Python does not know by itself. */
 [[maybe_unused]] static bool is_foreign() {
   return thread_attachment.is_made() || !PyGILState_GetThisThreadState();
 }
-[[maybe_unused]] static void attach() { thread_attachment.make(); }
 
 [[maybe_unused]] static bool is_raise(PyObject *on_error) {
   return PyUnicode_Check(on_error) && PyUnicode_CompareWithASCIIString(on_error, "raise") == 0;
@@ -752,10 +774,13 @@ template <class Result, class... Arguments> struct standard<std::function<Result
 
 /* After all headers, so that what they define may come before or after this file. */
 %wrapper %{
-#ifdef CALLBACKS_STOP
 extern "C++" {
 namespace callbacks {
+#ifdef CALLBACKS_STOP
 class CALLBACKS_STOP_is_missing {}; /* it is not */
+#else
+#define CALLBACKS_STOP /* the library calls back on the threads of calls only */
+#endif
 
 [[maybe_unused]] static PyObject *stop(PyObject *, PyObject *) {
   shared::the->stopped = 1;
@@ -778,16 +803,13 @@ class CALLBACKS_STOP_is_missing {}; /* it is not */
 
 } // namespace callbacks
 }
-#endif
 %}
 
 %init %{
   callbacks::survive_forks();
   gil::on_close = callbacks::registry::forget;
-#ifdef CALLBACKS_STOP
   if (!callbacks::stop_at_exit())
     return -1;
-#endif
 %}
 
 %define %callback_of(PARAMETERS, FAILED)

@@ -24,33 +24,13 @@ namespace directors {
 [[maybe_unused]] static void value(missing::nothing) {}
 template <class T> static T value(T &result) { return result; }
 
-/* Holds the GIL in a method; not entered once Python is about to end, or while an error waits. */
-class block {
+/* In a method; not entered while an error waits either. */
+class block : public callbacks::entry {
 public:
-  block() : foreign_(callbacks::is_foreign()), entered_(callbacks::enter()) {
-    if (!entered_)
-      return;
-    callbacks::attach();
-    state_ = PyGILState_Ensure();
-    if (PyErr_Occurred()) {
-      PyGILState_Release(state_);
-      callbacks::leave();
-      entered_ = false;
-    }
+  block() : foreign_(callbacks::is_foreign()) {
+    if (*this && PyErr_Occurred())
+      end();
   }
-  ~block() { end(); }
-  void end() {
-    if (!entered_)
-      return;
-    entered_ = false;
-    if (PyGILState_Check()) /* not a thread that Python ends */
-      PyGILState_Release(state_);
-    callbacks::leave();
-  }
-  block(const block &) = delete;
-  block &operator=(const block &) = delete;
-
-  bool entered() const { return entered_; }
 
   /* After a method has raised: true if its error goes through the library. */
   bool throws(const char *method) {
@@ -65,8 +45,7 @@ public:
   }
 
 private:
-  bool foreign_, entered_;
-  PyGILState_STATE state_;
+  bool foreign_;
 };
 
 } // namespace directors
@@ -75,7 +54,7 @@ private:
 #undef SWIG_PYTHON_THREAD_END_BLOCK
 #define SWIG_PYTHON_THREAD_BEGIN_BLOCK                                                             \
   directors::block director_block;                                                                 \
-  if (!director_block.entered())                                                                   \
+  if (!director_block)                                                                             \
   return directors::value(c_result)
 #define SWIG_PYTHON_THREAD_END_BLOCK director_block.end()
 #endif

@@ -117,6 +117,34 @@ template <class Object, class = void> struct make {
   static void of(const Object &) {}
 };
 
+/* Whether this thread has it. PyGILState_Check() says so of every thread once there has been a
+ * sub-interpreter. */
+[[maybe_unused]] static bool is_held() {
+#if PY_VERSION_HEX >= 0x030D0000
+  PyThreadState *now = PyThreadState_GetUnchecked();
+#else
+  PyThreadState *now = _PyThreadState_UncheckedGet();
+#endif
+  return now && now == PyGILState_GetThisThreadState();
+}
+
+/* Does it without the GIL, whether the thread has it or not. Before 3.14 CPython may end the thread
+ * where it retakes the GIL, by unwinding its stack: a destructor that calls this is noexcept(false). */
+template <class Work> static void without(Work work) {
+  PyThreadState *state = is_held() ? PyEval_SaveThread() : nullptr;
+  try {
+    work();
+  }
+  ERRORS_LET_THREAD_END
+  catch (...) {
+    if (state)
+      PyEval_RestoreThread(state);
+    throw;
+  }
+  if (state)
+    PyEval_RestoreThread(state);
+}
+
 /* For C++ code that uses Python where the GIL may be released. */
 class held {
 public:

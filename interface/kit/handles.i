@@ -188,14 +188,14 @@ static thread_local SwigPyObject *closed_object = nullptr; /* by the call that t
 
 template <class Handle> static void destroy(Handle *handle) {
   if (callbacks::is_foreign())
-    std::thread([handle] { of<Handle>::destroy(handle); }).detach();
+    std::thread([handle] { of<Handle>::kit_destroy(handle); }).detach();
   else
-    of<Handle>::destroy(handle);
+    of<Handle>::kit_destroy(handle);
 }
 
 /* close(). The object, and not its handle, which may be gone, is what find() found. */
 template <class Handle> static void close(SwigPyObject *object) {
-  Handle *handle = uses::close<Handle>(object, of<Handle>::wake);
+  Handle *handle = uses::close<Handle>(object, of<Handle>::kit_wake);
   if (handle)
     destroy(handle);
 }
@@ -204,12 +204,9 @@ template <class Handle> static void close(SwigPyObject *object) {
 template <class Handle> class made {
 public:
   made() = default;
-  ~made() {
-    if (handle_ && PyGILState_Check()) {
-      PyThreadState *state = PyEval_SaveThread();
-      destroy(handle_);
-      PyEval_RestoreThread(state);
-    }
+  ~made() noexcept(false) {
+    if (handle_ && gil::is_held()) /* not a thread that Python ends */
+      gil::without([this] { destroy(handle_); });
   }
   made(const made &) = delete;
   made &operator=(const made &) = delete;
@@ -251,22 +248,11 @@ struct turn<Handle *, std::enable_if_t<handles::alone<std::remove_const_t<Handle
   explicit turn(const Handle *handle) {
     if (!handle)
       return;
-    std::mutex &mutex = handles::uses::turn(handle);
-    if (!mutex.try_lock()) {
-      PyThreadState *state = PyGILState_Check() ? PyEval_SaveThread() : nullptr;
-      mutex.lock();
-      if (state)
-        PyEval_RestoreThread(state);
-    }
-    mutex_ = &mutex;
+    lock_ = std::unique_lock<std::mutex>(handles::uses::turn(handle), std::try_to_lock);
+    if (!lock_)
+      gil::without([this] { lock_.lock(); });
   }
-  ~turn() {
-    if (mutex_)
-      mutex_->unlock();
-  }
-  turn(const turn &) = delete;
-  turn &operator=(const turn &) = delete;
-  std::mutex *mutex_ = nullptr;
+  std::unique_lock<std::mutex> lock_;
 };
 
 template <class Handle>
@@ -292,8 +278,8 @@ struct make<Handle *, std::void_t<decltype(sizeof(handles::of<std::remove_const_
 %{
 namespace handles {
 template <> struct of<TYPE> {
-  static void destroy(TYPE *handle) { DESTROY(handle); }
-  static void wake([[maybe_unused]] TYPE *handle) { WAKE; }
+  static void kit_destroy(TYPE *handle) { DESTROY(handle); } /* yours may be called destroy */
+  static void kit_wake([[maybe_unused]] TYPE *handle) { WAKE; }
 };
 }
 %}

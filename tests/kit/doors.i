@@ -1,0 +1,69 @@
+/* Calls that are in the library while Python ends; each retakes the GIL in another place. There is no
+ * CALLBACKS_STOP: nothing calls back on threads of the library. */
+%module doors
+%include "all.i"
+%{
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#if PY_VERSION_HEX < 0x030D0000
+#define Py_IsFinalizing _Py_IsFinalizing
+#endif
+
+static void breathe() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
+
+static std::atomic<int> late{0}; /* threads that came too late, until they have ended */
+static void wait_for_exit() {
+  struct lateness {
+    lateness() { late++; }
+    ~lateness() { late--; }
+  };
+  static thread_local lateness here;
+  (void)&here;
+  while (!Py_IsFinalizing())
+    breathe();
+}
+/* The last thing that the process does. */
+static void wait_for_late() {
+#if PY_VERSION_HEX < 0x030E0000 /* later they stay for good */
+  for (int i = 0; late && i < 10000; i++)
+    breathe();
+#endif
+}
+
+struct door {
+  bool is_slow;
+};
+static void destroy(door *handle) {
+  if (handle->is_slow)
+    wait_for_exit();
+  delete handle;
+}
+%}
+%init %{
+  Py_AtExit(wait_for_late);
+%}
+
+%error_class(DoorError, RuntimeError)
+%status(door_status, status, "it is stuck", DoorError)
+%calls_back((door_progress report, void *user))
+%handle(door, destroy)
+%one_at_a_time(door)
+%opens(door, (bool is_slow), (opened = new door{is_slow}, 0), status, "", DoorError)
+%quick(door::knock)
+%extend door {
+  void knock() { (void)$self; }
+  void pass() { (void)$self; wait_for_exit(); }
+  void stay() { (void)$self; breathe(); }
+}
+%inline %{
+typedef int door_status;
+typedef int (*door_progress)(void *user);
+door_status open_badly(door **made) {
+  *made = new door{true};
+  return 1;
+}
+int call_back(door_progress report, void *user) { return report(user); }
+void wait() { wait_for_exit(); }
+%}
