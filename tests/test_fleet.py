@@ -8,10 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +19,7 @@ import hwsim
 from conftest import LIMIT, run_script
 from hwsim import fleet
 from hwsim.cli import main
-from hwsim.errors import CRCError, InvalidArgument
+from hwsim.errors import CRCError, DeviceTimeout, InvalidArgument
 
 METHODS = [
     "fork",
@@ -109,6 +109,25 @@ def test_timeout_names_what_is_late() -> None:
         fleet.map(fail_or_wait, uris(2)[1:], timeout=0.01)
 
 
+class AtOnce(Executor):
+    """Has called the function when submit() returns."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def test_timeout_of_the_function_is_not_that_of_the_map() -> None:
+    """However late it comes: DeviceTimeout is a TimeoutError, too."""
+    with pytest.raises(DeviceTimeout) as caught:
+        fleet.map(read, uris(1, "fault=timeout&timeout=1ms"), executor=AtOnce(), timeout=0)
+    assert caught.value.__notes__ == [f"on {uris(1, 'fault=timeout&timeout=1ms')[0]}"]
+
+
 def test_error_of_the_device_reaches_the_caller_from_a_process() -> None:
     with workers("spawn") as executor, pytest.raises(CRCError) as caught:
         fleet.map(read, uris(1, "fault=crc"), executor=executor)
@@ -120,71 +139,67 @@ def test_worker_that_is_killed_leaves_nothing() -> None:
         fleet.map(die_or_wait, uris(), executor=executor)
 
 
-def mark_the_end(device: hwsim.Device) -> None:
+def say_when_it_ends(device: hwsim.Device) -> None:
     try:
-        print("waits", flush=True)
+        os.write(1, b"waits\n")  # in one piece, as there are several workers
         device.wait_register(0x44, 1, 1, timeout=LIMIT)
     finally:
-        Path(os.environ["MARKS"], device.name).touch()
+        os.write(1, b"ended\n")
 
 
-def test_ctrl_c_ends_the_work_in_processes_too(tmp_path: Path) -> None:
-    waiting = []
+def test_ctrl_c_ends_the_work_in_processes_too() -> None:
+    lines = []
 
     def interrupt(line: str, pid: int) -> None:
-        waiting.append(line)
-        if waiting == ["waits", "waits"]:
+        lines.append(line)
+        if lines == ["waits"] * 2:
             os.kill(pid, signal.SIGINT)
-
-    output = run_script(
-        """
-        import multiprocessing, os, sys
-        from concurrent.futures import ProcessPoolExecutor
-        import hwsim.fleet
-        from test_fleet import mark_the_end, read, uris
-
-        if __name__ == "__main__":
-            os.environ["MARKS"] = sys.argv[1]
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(2, mp_context=context) as pool:
-                try:
-                    hwsim.fleet.map(mark_the_end, uris(2), executor=pool)
-                except KeyboardInterrupt:
-                    print("interrupted")
-                print(len(hwsim.fleet.map(read, uris(), executor=pool)))
-        """,
-        str(tmp_path),
-        on_line=interrupt,
-    ).check()
-    assert output == "waits\nwaits\ninterrupted\n4\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fleet0", "fleet1"]
-
-
-def test_work_ends_when_whoever_started_it_has_died(tmp_path: Path) -> None:
-    waiting = []
-
-    def kill(line: str, pid: int) -> None:
-        waiting.append(line)
-        if waiting == ["waits", "waits"]:
-            os.kill(pid, signal.SIGKILL)
 
     run_script(
         """
-        import multiprocessing, os, sys
+        import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
         import hwsim.fleet
-        from test_fleet import mark_the_end, uris
+        from test_fleet import read, say_when_it_ends, uris
 
         if __name__ == "__main__":
-            os.environ["MARKS"] = sys.argv[1]
-            pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork"))
-            hwsim.fleet.map(mark_the_end, uris(2), executor=pool)
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(2, mp_context=context) as pool:
+                try:
+                    hwsim.fleet.map(say_when_it_ends, uris(2), executor=pool)
+                except KeyboardInterrupt:
+                    print("interrupted", flush=True)
+                print(len(hwsim.fleet.map(read, uris(), executor=pool)))
         """,
-        str(tmp_path),
+        on_line=interrupt,
+    ).check()
+    assert lines == ["waits", "waits", "ended", "ended", "interrupted", "4"]
+
+
+def test_work_ends_when_whoever_started_it_has_died() -> None:
+    lines = []
+
+    def kill(line: str, pid: int) -> None:
+        lines.append(line)
+        if lines == ["waits"] * 2:
+            os.kill(pid, signal.SIGKILL)
+        elif lines == ["waits", "waits", "ended", "ended"]:
+            os.killpg(pid, signal.SIGKILL)  # the pool's processes wait for more
+
+    run_script(
+        """
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+        import hwsim.fleet
+        from test_fleet import say_when_it_ends, uris
+
+        if __name__ == "__main__":
+            pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork"))
+            hwsim.fleet.map(say_when_it_ends, uris(2), executor=pool)
+        """,
         on_line=kill,
-        limit_after=("waits", 5.0),  # the pool's processes outlive it, and are killed then
     )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fleet0", "fleet1"]
+    assert lines == ["waits", "waits", "ended", "ended"]
 
 
 def test_bad_arguments_are_named() -> None:

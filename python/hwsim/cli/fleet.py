@@ -17,6 +17,7 @@ from rich.console import Console
 from hwsim import fleet
 from hwsim.cli import command
 from hwsim.cli.table import table
+from hwsim.proof.subject import is_name, named
 
 
 def add_parser(commands: Any) -> None:
@@ -74,15 +75,12 @@ def _shown(result: object) -> str:
 
 
 def _function(call: str) -> Callable[[Any], object]:
-    name, colon, attributes = call.partition(":")
-    if not colon:
+    if not is_name(call):
         raise ValueError(f"CALL must be MODULE:FUNCTION, got {call!r}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found: Any = importlib.import_module(name)
-        for attribute in attributes.split("."):
-            found = getattr(found, attribute)
+        found = named(call)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"CALL names nothing: {error}") from error
     if not callable(found):

@@ -91,11 +91,13 @@ def _strings(uris: Iterable[str]) -> list[str]:
     if isinstance(uris, str) or not isinstance(uris, Iterable):
         raise TypeError(f"uris must be several resource strings, got {uris!r}")
     wanted = list(uris)
-    for i, uri in enumerate(wanted):
+    seen = set()
+    for uri in wanted:
         if not isinstance(uri, str):
             raise TypeError(f"uris must be resource strings, got {uri!r}")
-        if uri in wanted[:i]:
+        if uri in seen:
             raise ValueError(f"uris has {uri} twice")
+        seen.add(uri)
     return wanted
 
 
@@ -141,17 +143,17 @@ def _collect(
             error = future.exception()
             if error is not None and errors == "raise":
                 error.add_note(f"on {uri}")
-                raise error
+                break
             results[uri] = future.result() if error is None else error
             advance()
-    except TimeoutError as error:
-        if until is None or time.monotonic() < until:
-            raise  # the function's own
+        else:
+            return results
+    except TimeoutError:  # of as_completed(): what the functions raise is raised below
         late = [uri for uri in futures.values() if uri not in results]
-        if errors == "raise":
-            raise TimeoutError(f"not done in time: {', '.join(late)}") from error
-        results.update((uri, TimeoutError("not done in time")) for uri in late)
-    return results
+        if errors == "return":
+            return results | {uri: TimeoutError("not done in time") for uri in late}
+        error = TimeoutError(f"not done in time: {', '.join(late)}")
+    raise error
 
 
 def _end(futures: Mapping[Future[Any], str], lines: Here | There) -> None:

@@ -86,12 +86,21 @@ def _values(expressions: tuple[str, ...], setup: str) -> tuple[Any, ...]:
     return tuple(eval(text, _defined(setup)) for text in expressions)
 
 
-def _found(text: str, defined: dict[str, Any]) -> Any:
+def is_name(text: str) -> bool:
+    """Whether it has the form of ``MODULE:CALLABLE``."""
     module, colon, attributes = text.partition(":")
     names_only = all(part.isidentifier() for part in (*module.split("."), *attributes.split(".")))
-    if colon and names_only and not keyword.iskeyword(module):
-        return functools.reduce(getattr, attributes.split("."), importlib.import_module(module))
-    return eval(text, defined)
+    return bool(colon) and names_only and not keyword.iskeyword(module)
+
+
+def named(text: str) -> Any:
+    """What ``MODULE:CALLABLE`` names. ImportError, AttributeError: nothing."""
+    module, _, attributes = text.partition(":")
+    return functools.reduce(getattr, attributes.split("."), importlib.import_module(module))
+
+
+def _found(text: str, defined: dict[str, Any]) -> Any:
+    return named(text) if is_name(text) else eval(text, defined)
 
 
 def packed(subject: object) -> bytes:
