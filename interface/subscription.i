@@ -6,7 +6,7 @@
 
 %typemap(in, pytype="object") hwsim::subscription::handler {
   if ($input != Py_None) {
-    if (callbacks::stopped()) {
+    if (threads::stopped()) {
       PyErr_SetString(PyExc_RuntimeError,
                       "no callbacks any more: the interpreter is shutting down");
       SWIG_fail;

@@ -5,6 +5,8 @@ Before 3.14 a thread that asks for the GIL too late is ended by unwinding its st
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import bindings
@@ -65,6 +67,31 @@ def test_calls_queue_after_a_sub_interpreter_was_made(kind: str) -> None:
                 door.stay()
         threads = [threading.Thread(target=stay) for _ in range(4)]
         [thread.start() for thread in threads], [thread.join() for thread in threads]
+    """
+    script = run_script(source, bindings.module("doors", kind), setup=SETUP)
+    assert (script.returncode, script.stderr) == (0, ""), script
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork()")
+@pytest.mark.parametrize("kind", bindings.KINDS)
+def test_a_child_knows_nothing_of_callbacks_in_its_parent(kind: str) -> None:
+    """It neither waits for them at its end, nor says that they have not returned."""
+    source = """
+        import os
+        inside, go_on = threading.Event(), threading.Event()
+        def wait():
+            inside.set()
+            go_on.wait()
+        thread = threading.Thread(target=doors.call_back, args=[wait])
+        thread.start()
+        inside.wait()
+        child = os.fork()
+        if not child:
+            doors.call_back(lambda: 5)
+            sys.exit()
+        assert os.waitpid(child, 0)[1] == 0
+        go_on.set()
+        thread.join()
     """
     script = run_script(source, bindings.module("doors", kind), setup=SETUP)
     assert (script.returncode, script.stderr) == (0, ""), script

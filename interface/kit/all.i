@@ -9,6 +9,7 @@
 %include "../kit/buffers.i"
 %include "../kit/gil.i"
 %include "../kit/status.i"
+%include "../kit/threads.i"
 %include "../kit/callbacks.i"
 %include "../kit/handles.i"
 %include "../kit/directors.i"

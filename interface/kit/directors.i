@@ -9,12 +9,12 @@
  *                                 value of 0, and so does every other one until the call has ended.
  *                                 For methods that are noexcept, or called by code in C
  *
- * A module with callbacks from threads of the library needs CALLBACKS_STOP (callbacks.i).
+ * A module with callbacks from threads of the library needs CALLBACKS_STOP (threads.i).
  */
 #ifndef KIT_DIRECTORS_I
 #define KIT_DIRECTORS_I
 
-%include "../kit/callbacks.i"
+%include "../kit/threads.i"
 
 %{
 #ifdef SWIG_DIRECTORS
@@ -25,9 +25,9 @@ namespace directors {
 template <class T> static T value(T &result) { return result; }
 
 /* In a method; not entered while an error waits either. */
-class block : public callbacks::entry {
+class block : public threads::entry {
 public:
-  block() : foreign_(callbacks::is_foreign()) {
+  block() : foreign_(threads::is_foreign()) {
     if (*this && PyErr_Occurred())
       end();
   }

@@ -47,6 +47,7 @@
 #ifndef KIT_GIL_I
 #define KIT_GIL_I
 
+%include "../kit/arguments.i"
 %include "../kit/errors.i"
 %include "../kit/signatures.i"
 %include "../kit/interrupts.i"
@@ -149,7 +150,10 @@ template <class Work> static void without(Work work) {
 class held {
 public:
   held() : state_(PyGILState_Ensure()) {}
-  ~held() { PyGILState_Release(state_); }
+  ~held() {
+    if (is_held()) /* not a thread that Python ends */
+      PyGILState_Release(state_);
+  }
   held(const held &) = delete;
   held &operator=(const held &) = delete;
 

@@ -34,7 +34,7 @@
 #define KIT_HANDLES_I
 
 %include "../kit/status.i"
-%include "../kit/callbacks.i"
+%include "../kit/threads.i"
 
 %{
 #include <chrono>
@@ -187,7 +187,7 @@ static thread_local SwigPyObject *closed_object = nullptr; /* by the call that t
 }
 
 template <class Handle> static void destroy(Handle *handle) {
-  if (callbacks::is_foreign())
+  if (threads::is_foreign())
     std::thread([handle] { of<Handle>::kit_destroy(handle); }).detach();
   else
     of<Handle>::kit_destroy(handle);
