@@ -10,7 +10,7 @@ JOBS ?= 2
 SOURCES := pyproject.toml setup.py hwsim/flags.txt $(shell find hwsim/src hwsim/include interface \
   python/hwsim -type f -not -name '*.pyc')
 
-.PHONY: demo test proof scoreboard picture bench docs lint format generated check-generated native asan ubsan tsan clean
+.PHONY: demo test proof frameworks scoreboard picture bench docs lint format generated check-generated native asan ubsan tsan clean
 
 demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
@@ -22,6 +22,11 @@ test: $(VENV)/installed-test
 # program, that each kind of exit is clean fifty times. Takes more than an hour.
 proof: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m long
+
+# The examples for other people's frameworks, and fleets on a Dask cluster: too much to install for
+# every day.
+frameworks: $(VENV)/installed-frameworks
+	$(BIN)/python -m pytest -m '' tests/test_frameworks.py tests/test_fleet.py
 
 # What released packages do, for docs/scoreboard.md: fetches them into an environment of their own.
 scoreboard:
@@ -76,12 +81,13 @@ endef
 $(VENV)/installed: EXTRAS =
 $(VENV)/installed-test: EXTRAS = [test]
 $(VENV)/installed-dev: EXTRAS = [test,dev]
+$(VENV)/installed-frameworks: EXTRAS = [test,fleet,frameworks]
 $(VENV)/installed-docs: EXTRAS = [docs]
 # Not every peer's tool is there for every Python: then without.
 $(VENV)/installed-bench: EXTRAS = [bench]
 $(VENV)/installed-bench: OTHERWISE = || $(PIP_INSTALL) .
 $(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed-docs \
-$(VENV)/installed-bench: $(SOURCES)
+$(VENV)/installed-bench $(VENV)/installed-frameworks: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) '.$(EXTRAS)' $(OTHERWISE)
 	@touch $@
