@@ -25,8 +25,20 @@ import hwsim
 
 ROOT = Path(__file__).parent.parent
 KINDS = ["builtin", "proxies"]
+# Of hwsim.get_swig_flags(); what is beside the first two differs from them in little.
+FLAGS = {
+    "builtin": {"builtin": True, "nogil": True},
+    "proxies": {"nogil": True},
+    "builtin with a GIL": {"builtin": True},
+    "proxies with a GIL": {},
+    "keyword": {"keyword": True, "nogil": True},
+}
+ALL_KINDS = [
+    pytest.param(kind, marks=[] if kind in KINDS else pytest.mark.long, id=kind) for kind in FLAGS
+]
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unknown-warning-option"]
 WARNINGS += ["-Wno-error=unused-parameter"]  # of SWIG's own, where there are directors
+WARNINGS += ["-Wno-unused-command-line-argument"]  # of clang's, with -fsyntax-only
 _pool = ThreadPoolExecutor(2)
 
 
@@ -71,7 +83,7 @@ def build(
 
     Args:
         interface: The ``.i`` file; its name is that of the module.
-        kind: "builtin", or "proxies": Python classes.
+        kind: One of FLAGS.
         sources: C files of the library, beside the interface.
         libraries: What to link with, without ``lib``.
         swig_flags: More for SWIG.
@@ -93,7 +105,7 @@ def build(
     folder = Path(tempfile.mkdtemp(dir=target.parent))
     try:
         wrapper = folder / f"{interface.stem}_wrap.cpp"
-        options = hwsim.get_swig_flags(builtin=kind == "builtin", nogil=True)
+        options = hwsim.get_swig_flags(**FLAGS[kind])
         run(swig(), *options, *swig_flags, "-outdir", folder, "-o", wrapper, interface)
         objects = []
         for source in sources:

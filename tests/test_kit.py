@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import bindings
 from conftest import run_script
 
 ROOT = Path(__file__).parent.parent
+KIT = ROOT / "tests/kit"
 FILES = [
     *("module", "errors", "arguments", "buffers", "gil", "callbacks", "lifetime", "keywords"),
     *("signatures", "threads", "values", "status", "handles", "directors"),
@@ -131,6 +133,21 @@ def test_kit_binds_another_library_in_any_order(order: str, tmp_path: Path) -> N
     includes = "\n".join(f'%include "{name}.i"' for name in ORDERS[order])
     build(MODULE.format(includes=includes), tmp_path)
     assert run_script(SCRIPT, str(tmp_path)).stdout == EXPECTED
+
+
+@pytest.mark.skipif(not shutil.which("clang++"), reason="clang is not installed")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("doors", "builtin"),
+        ("zoo", "proxies"),
+        pytest.param("doors", "proxies", marks=pytest.mark.long),
+        pytest.param("zoo", "builtin", marks=pytest.mark.long),
+    ],
+)
+def test_clang_has_no_warnings_either(name: str, kind: str) -> None:
+    """As gcc has none: what the tests bind is built with -Wall -Wextra -Werror."""
+    bindings.build(KIT / f"{name}.i", kind, compiler="clang++", flags=["-fsyntax-only"])
 
 
 def test_signatures_are_those_of_the_declarations(tmp_path: Path) -> None:

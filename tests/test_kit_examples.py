@@ -31,7 +31,7 @@ SETUP = """
 """
 
 
-@pytest.fixture(params=bindings.KINDS)
+@pytest.fixture(params=bindings.ALL_KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
