@@ -220,6 +220,25 @@ def test_what_touches_python_has_the_gil(kind: str) -> None:
     )
 
 
+def test_text_of_a_handle_is_what_the_call_returned(kind: str) -> None:
+    """Not what others have made of it meanwhile, or left of it."""
+    check(
+        kind,
+        """
+        import doors, os, signal
+        sign = doors.sign("open")
+        assert (sign.read(), sign.copy()) == ("open", "open")
+        signal.signal(signal.SIGINT, lambda *arguments: sign.write("shut"))
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        assert sign.wait() == "open" and sign.read() == "shut"
+        sign.write("")
+        assert sign.read() is None
+        """,
+        "doors",
+        "import sys, threading; sys.path.insert(0, sys.argv[1])",
+    )
+
+
 def test_signatures_and_docstrings(kind: str) -> None:
     names = "(text, note, /)" if kind.startswith("builtin") else "(text, note)"
     check(

@@ -42,8 +42,7 @@ typedef long long sqlite3_int64;
   int bind_int64(int i, sqlite3_int64 value);
   sqlite3_int64 column_int64(int i);
   double column_double(int i);
-  std::string column_text(int i) {
-    auto text = reinterpret_cast<const char *>(sqlite3_column_text($self, i));
-    return text ? text : "";
+  const char *column_text(int i) {
+    return reinterpret_cast<const char *>(sqlite3_column_text($self, i));
   }
 }

@@ -60,6 +60,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -69,7 +70,7 @@
 namespace missing {
 struct nothing {};
 [[maybe_unused]] static constexpr nothing result{}, c_result{}, arg1{}, arg2{}, arg3{}, arg4{},
-    arg5{}, arg6{}, arg7{}, arg8{}, arg9{}, arg10{};
+    arg5{}, arg6{}, arg7{}, arg8{}, arg9{}, arg10{}, kit_text{};
 } // namespace missing
 
 using namespace missing;
@@ -108,8 +109,21 @@ template <closes What> static void closed(uintptr_t object) {
 
 /* An argument in use by a call, and a result: handles.i has more to do for its own. */
 template <class Object, class = void> struct use {
+  static constexpr bool ends = false; /* another thread may close it right after the call */
   explicit use(const Object &) {}
 };
+/* Text that a call returns: a copy where it may change or end as soon as others use the argument. */
+struct returned_text {
+  std::optional<std::string> copy;
+  const char *of(const char *given) const { return copy ? copy->c_str() : given; }
+};
+template <bool Ends, class Text, class Result>
+static void keep(Text &text_out, const Result &result) {
+  if constexpr (Ends && std::is_same_v<Text, returned_text>) {
+    if (result)
+      text_out.copy = result;
+  }
+}
 /* What a call waits for without the GIL, before it begins: its turn. */
 template <class Object, class = void> struct turn {
   explicit turn(const Object &) {}
@@ -374,10 +388,13 @@ template <mode Declared, bool Said, bool TouchesPython> constexpr mode mode_of()
 template <closes What, class... Objects> struct in_use;
 template <class First, class Second, class Third, class Fourth>
 struct in_use<closes::handle, First, Second, Third, Fourth> { /* it waits until none is */
+  static constexpr bool ends = false;
   in_use(const First &, const Second &, const Third &, const Fourth &) {}
 };
 template <closes What, class First, class Second, class Third, class Fourth>
 struct in_use<What, First, Second, Third, Fourth> {
+  static constexpr bool ends =
+      use<First>::ends || use<Second>::ends || use<Third>::ends || use<Fourth>::ends;
   in_use(const First &first, const Second &second, const Third &third, const Fourth &fourth)
       : first_(first), second_(second), third_(third), fourth_(fourth) {}
   use<First> first_;
@@ -429,6 +446,7 @@ template <class Object> struct turn_of<closes::handle, Object> { /* it ends thos
     try {
       GIL_TURN(CLOSES);
       $action
+      gil::keep<decltype(in_use)::ends>(kit_text, result);
     }
     ERRORS_LET_THREAD_END
     catch (...) {
@@ -454,6 +472,7 @@ template <class Object> struct turn_of<closes::handle, Object> { /* it ends thos
     try {
       GIL_TURN(nothing);
       $action
+      gil::keep<decltype(in_use)::ends>(kit_text, result);
     }
     ERRORS_LET_THREAD_END
     catch (...) {
@@ -465,6 +484,13 @@ template <class Object> struct turn_of<closes::handle, Object> { /* it ends thos
   }
   ERRORS_CATCH
 %enddef
+
+%typemap(out, pytype="str | None", noblock=1, fragment="SWIG_FromCharPtr")
+    char * (gil::returned_text kit_text), const char * (gil::returned_text kit_text) {
+  $result = SWIG_FromCharPtr(kit_text.of($1));
+}
+/* C's own: SWIG's uses delete[]. */
+%typemap(newfree, noblock=1) char * { free($1); }
 
 %define %gil_default(MODE)
 %exception { %gil_frame(MODE, false, unsaid, nothing) }

@@ -230,6 +230,7 @@ namespace gil {
 
 template <class Handle>
 struct use<Handle *, std::void_t<decltype(sizeof(handles::of<std::remove_const_t<Handle>>))>> {
+  static constexpr bool ends = true;
   explicit use(const Handle *handle) : handle_(handle) {
     if (handle_)
       handles::uses::begin(handle_);

@@ -1,10 +1,12 @@
-/* Calls that are in the library while Python ends; each retakes the GIL in another place. There is no
- * CALLBACKS_STOP: nothing calls back on threads of the library. */
+/* Handles: calls that are in the library while Python ends, each of which retakes the GIL in another
+ * place; and text that belongs to a handle. There is no CALLBACKS_STOP: nothing calls back on threads of
+ * the library. */
 %module doors
 %include "all.i"
 %{
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #if PY_VERSION_HEX < 0x030D0000
@@ -40,6 +42,11 @@ static void destroy(door *handle) {
     wait_for_exit();
   delete handle;
 }
+struct sign {
+  char text[16];
+  std::atomic<bool> is_woken;
+};
+static void remove_sign(sign *handle) { delete handle; }
 %}
 %init %{
   Py_AtExit(wait_for_late);
@@ -56,6 +63,21 @@ static void destroy(door *handle) {
   void knock() { (void)$self; }
   void pass() { (void)$self; wait_for_exit(); }
   void stay() { (void)$self; breathe(); }
+}
+%wakes(arg1->is_woken = true, sign::wait)
+%handle(sign, remove_sign)
+%opens(sign, (const char *text), (opened = new sign{}, strncpy(opened->text, text, 15), 0), status, "",
+       DoorError)
+%newobject sign::copy;
+%extend sign {
+  void write(const char *text) { strncpy($self->text, text, 15); }
+  const char *read() { return *$self->text ? $self->text : nullptr; }
+  const char *wait() {
+    while (!$self->is_woken)
+      breathe();
+    return $self->text;
+  }
+  char *copy() { return strdup($self->text); }
 }
 %inline %{
 typedef int door_status;
