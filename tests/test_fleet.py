@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import hwsim
-from conftest import LIMIT, run_script
+import hwsim.aio
+from conftest import LIMIT, in_thread, run_script
 from hwsim import fleet
 from hwsim.cli import main
 from hwsim.errors import CRCError, DeviceTimeout, InvalidArgument
@@ -82,6 +87,64 @@ def test_results_are_those_of_one_thread(kind: str) -> None:
         results = fleet.map(read, wanted, executor=executor)
     assert results == expected
     assert list(results) == wanted
+
+
+SEEDED = "latency=1ms&jitter=1ms&clock=virtual&fault=crc~0.2"
+
+
+def read_or_fail(device: hwsim.Device) -> tuple[list[float | str], float]:
+    found: list[float | str] = []
+    for _ in range(20):
+        try:
+            found.append(device.read_voltage(0))
+        except CRCError as error:
+            found.append(str(error))
+    return found, device.now
+
+
+async def read_or_fail_all(wanted: list[str]) -> dict[str, tuple[list[float | str], float]]:
+    async def one(uri: str) -> tuple[list[float | str], float]:
+        found: list[float | str] = []
+        async with hwsim.aio.open(uri) as device:
+            for _ in range(20):
+                try:
+                    found.append(await device.read_voltage(0))
+                except CRCError as error:
+                    found.append(str(error))
+            return found, device.now
+
+    return dict(zip(wanted, await asyncio.gather(*map(one, wanted)), strict=True))
+
+
+@pytest.mark.parametrize("kind", ["default", *METHODS])
+def test_same_seed_gives_the_same_in_threads_processes_and_asyncio(kind: str) -> None:
+    """Samples, latencies and faults."""
+    wanted = uris(8, SEEDED)
+    with workers(kind) as executor:
+        results = fleet.map(read_or_fail, wanted, executor=executor)
+    assert results == asyncio.run(read_or_fail_all(wanted))
+    values, now = results[wanted[0]]
+    assert {type(value) for value in values} == {float, str}
+    assert 0.001 < now < 0.04
+
+
+def test_sixty_four_wait_at_once() -> None:
+    """Each in a thread, on a device of its own; none ends before all wait."""
+    barrier = threading.Barrier(64)
+
+    def wait(device: hwsim.Device) -> float:
+        def advance() -> None:
+            device.wait_pending(1, timeout=LIMIT)
+            barrier.wait(LIMIT)
+            device.advance(0.02)
+
+        advanced = in_thread(advance)
+        device.read_voltage(0)
+        advanced.result(LIMIT)
+        return device.now
+
+    results = fleet.map(wait, uris(64, "latency=20ms&clock=manual"), timeout=LIMIT)
+    assert list(results.values()) == [0.02] * 64
 
 
 @pytest.mark.parametrize("kind", ["default", "threads", "spawn"])
@@ -265,11 +328,69 @@ def test_error_ends_the_work_on_a_cluster(cluster: Executor) -> None:
     assert list(fleet.map(read, uris(), executor=cluster)) == uris()
 
 
+def wait_the_first_time(folder: str, device: hwsim.Device) -> int:
+    mark = Path(folder, "waits")
+    if not mark.exists():
+        Path(folder, "begins").write_text(str(os.getpid()), encoding="utf-8")
+        Path(folder, "begins").rename(mark)
+        device.wait_register(0x44, 1, 1, timeout=LIMIT)
+    return os.getpid()
+
+
 @pytest.mark.long
-def test_worker_of_a_cluster_that_is_killed(cluster: Executor) -> None:
+def test_worker_of_a_cluster_that_is_killed_in_mid_operation(
+    cluster: Executor, tmp_path: Path
+) -> None:
+    """Dask gives its work to another."""
+    function = functools.partial(wait_the_first_time, str(tmp_path))
+    done = in_thread(lambda: fleet.map(function, uris(1), executor=cluster, timeout=LIMIT / 2))
+    mark = tmp_path / "waits"
+    while not mark.exists():
+        assert not done.done(), done.exception()
+        time.sleep(0.01)
+    victim = int(mark.read_text(encoding="utf-8"))
+    os.kill(victim, signal.SIGKILL)
+    (survivor,) = done.result(LIMIT).values()
+    assert survivor != victim
+    assert list(fleet.map(read, uris(), executor=cluster)) == uris()
+
+
+@pytest.mark.long
+def test_work_that_kills_every_worker_is_an_error(cluster: Executor) -> None:
     results = fleet.map(die_or_wait, uris(1), executor=cluster, errors="return", timeout=LIMIT / 2)
     assert [isinstance(result, Exception) for result in results.values()] == [True]
     assert list(fleet.map(read, uris(), executor=cluster)) == uris()
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_the_work_on_a_cluster() -> None:
+    pytest.importorskip("distributed")
+    lines = []
+
+    def interrupt(line: str, pid: int) -> None:
+        lines.append(line)
+        if lines == ["waits"] * 2:
+            os.kill(pid, signal.SIGINT)
+
+    run_script(
+        """
+        from distributed import Client, LocalCluster
+        import hwsim.fleet
+        from test_fleet import read, say_when_it_ends, uris
+
+        if __name__ == "__main__":
+            settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+            with LocalCluster(**settings) as local, Client(local) as client:
+                executor = client.get_executor()
+                try:
+                    hwsim.fleet.map(say_when_it_ends, uris(2), executor=executor)
+                except KeyboardInterrupt:
+                    print("interrupted", flush=True)
+                print(len(hwsim.fleet.map(read, uris(), executor=executor)), flush=True)
+        """,
+        on_line=interrupt,
+    )
+    assert lines == ["waits", "waits", "ended", "ended", "interrupted", "4"]
 
 
 # -------------------------------------------------------------------------------------- hwsim fleet
@@ -285,6 +406,23 @@ def test_command_shows_results_and_errors(capsys: pytest.CaptureFixture[str]) ->
 def test_command_runs_in_processes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fleet", "test_fleet:read", *uris(2), "--processes", "1"]) == 0
     assert capsys.readouterr().out.count("done") == 2
+
+
+@pytest.mark.long
+def test_command_runs_on_a_cluster(cluster: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    address = cluster._client.scheduler.address
+    assert main(["fleet", "test_fleet:read", *uris(2), "--scheduler", address]) == 0
+    assert capsys.readouterr().out.count("done") == 2
+    assert main(["fleet", "test_fleet:fail_or_wait", uris()[0], "--scheduler", address]) == 1
+    assert "KeyError: 'fleet0'" in capsys.readouterr().out
+
+
+def test_scheduler_needs_dask(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(["fleet", "test_fleet:read", "hwsim://d", "--scheduler", "tcp://x:1"]) == 1
+    assert "--scheduler needs Dask: pip install 'hwsim[fleet]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
