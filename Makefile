@@ -79,11 +79,13 @@ endef
 
 # What pip was asked for last; a change of the sources asks again.
 $(VENV)/installed: EXTRAS =
-$(VENV)/installed-test: EXTRAS = [test]
-$(VENV)/installed-dev: EXTRAS = [test,dev]
-$(VENV)/installed-frameworks: EXTRAS = [test,fleet,frameworks]
+# Not everything is there for every Python (the reader of SystemRDL without a GIL, a peer's tool):
+# then without.
+$(VENV)/installed-test: EXTRAS = [test,models]
+$(VENV)/installed-test: OTHERWISE = || $(PIP_INSTALL) '.[test]'
+$(VENV)/installed-dev: EXTRAS = [test,models,dev]
+$(VENV)/installed-frameworks: EXTRAS = [test,models,fleet,frameworks]
 $(VENV)/installed-docs: EXTRAS = [docs]
-# Not every peer's tool is there for every Python: then without.
 $(VENV)/installed-bench: EXTRAS = [bench]
 $(VENV)/installed-bench: OTHERWISE = || $(PIP_INSTALL) .
 $(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed-docs \

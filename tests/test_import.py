@@ -21,7 +21,7 @@ def test_import_loads_neither_numpy_nor_the_native_library() -> None:
 def test_all_of_it_imports_little_besides_numpy() -> None:
     """What only some users need is imported when they use it."""
     script = """
-        import sys
+        import dataclasses, logging, sys, threading
         import numpy, numpy.typing
 
         before = {*sys.modules}

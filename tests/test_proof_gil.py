@@ -147,6 +147,7 @@ def test_judgement(case: str) -> None:
 @seen
 def test_installing_nests_and_the_last_removal_restores() -> None:
     script = """
+        import hwsim._native
         from hwsim.proof import _trace
 
         assert _trace.redirected() == 0
@@ -154,7 +155,7 @@ def test_installing_nests_and_the_last_removal_restores() -> None:
         _trace.install()
         many = _trace.redirected()
         _trace.remove()
-        assert _trace.redirected() == many > 5
+        assert _trace.redirected() == many > 0
         _trace.remove()
         assert _trace.redirected() == 0
     """

@@ -31,11 +31,14 @@ class Timeline:
         duration_us: How long it was, in microseconds.
         lanes: One for each thread that was seen, the main thread first.
         calls: One for each native call by its name, the one that held the GIL longest first.
+        sees_own: Whether releases by the interpreter's own modules, such as in time.sleep(), are
+            among them; not where it is linked statically, as Debian's is.
     """
 
     duration_us: float = 0.0
     lanes: list[Lane] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    sees_own: bool = True
 
     def timeline(self, *, width: int = 100) -> str:
         """Draws it with characters.
@@ -44,7 +47,7 @@ class Timeline:
             width: Columns, from 40.
 
         Returns:
-            A line for each thread, and a legend.
+            A line for each thread, a legend, and what is missing.
         """
         if width < 40:
             raise ValueError(f"width must be at least 40 columns, got {width}")
@@ -57,7 +60,10 @@ class Timeline:
         ]
         scale = f"0{_duration(self.duration_us):>{cells - 1}}"
         legend = "  ".join(f"{cell} {state}" for state, cell in CELLS.items())
-        return "\n".join([*lines, " " * label + scale, " " * label + legend])
+        lines += [" " * label + scale, " " * label + legend]
+        if not self.sees_own:
+            lines.append("not seen: releases by modules that are linked into this interpreter")
+        return "\n".join(lines)
 
     def by_name(self) -> Timeline:
         """The same with one lane for all threads of a name, such as those of a pool made anew.
@@ -69,7 +75,7 @@ class Timeline:
             first = lanes.get(lane.name, Lane(lane.id, lane.name, ()))
             spans = sorted((*first.spans, *lane.spans), key=lambda span: span.start_us)
             lanes[lane.name] = Lane(first.id, first.name, tuple(spans), first.lost + lane.lost)
-        return Timeline(self.duration_us, list(lanes.values()), self.calls)
+        return Timeline(self.duration_us, list(lanes.values()), self.calls, self.sees_own)
 
     def as_chrome(self) -> dict[str, Any]:
         """In the form of Chrome's trace events, which Perfetto reads."""
@@ -153,6 +159,7 @@ def trace() -> Iterator[Timeline]:
     finally:
         names |= _names()
         timeline.duration_us = (end - start) / 1e3
+        timeline.sees_own = counted.sees_own
         if counted.complete:
             timeline.lanes[:] = _lanes(counted, names, start, end)
             timeline.calls[:] = _calls(counted)
