@@ -76,6 +76,7 @@ typedef struct hwsim_error_info {
   char device[64];    /* name of the device, or "" */
   char operation[32]; /* "read_register", ...; or "" */
   char message[320];
+  void *reason; /* of a behaviour that has failed: as hwsim_transaction_fail() says; or NULL */
 } hwsim_error_info;
 
 /* "ETIMEOUT" and "the device did not answer in time"; for an unknown code "EUNKNOWN" and a remark.
@@ -133,6 +134,9 @@ typedef struct hwsim_hooks {
   int (*poll)(void *user);
   void *user;
 } hwsim_hooks;
+/* As `expected_ns`: another thread may be waited for that runs a behaviour, or will. What it needs
+ * has to be released, or it never ends. */
+#define HWSIM_EXPECTED_BEHAVIOUR INT64_C(-1)
 
 /* Installs the calling thread's hooks and returns those before. NULL: none. `hooks` must stay valid
  * until others are installed. */
@@ -180,9 +184,15 @@ typedef struct hwsim_completion {
   uint64_t done, total; /* as hwsim_progress says */
 } hwsim_completion;
 
-/* Lets happen what is due, and takes the news of up to `capacity` requests, in the order in which
- * they ended; *count_out may be 0. Never blocks. One thread should take at a time.
- * Errors: EFORKED. */
+/* Lets happen what is due, until there is news of so many requests. Never waits, but calls the
+ * behaviours that their operations need. Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_queue_settle(hwsim_queue *queue, size_t news);
+/* Takes the news of up to `capacity` requests, in the order in which they ended; *count_out may be
+ * 0. Lets nothing happen, and calls nothing. One thread should take at a time. Errors: EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_queue_news(hwsim_queue *queue, size_t capacity,
+                                                     hwsim_completion *completions_out,
+                                                     size_t *count_out);
+/* hwsim_queue_settle(), then hwsim_queue_news(). Errors: EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_queue_take(hwsim_queue *queue, size_t capacity,
                                                      hwsim_completion *completions_out,
                                                      size_t *count_out);
@@ -386,6 +396,73 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_model_find(const hwsim_model *model, c
                                                      const hwsim_register **register_out);
 /* "RW", "RO", "WO", "W1C", "RC". */
 HWSIM_API const char *hwsim_access_name(hwsim_access access);
+
+/* ------------------------------------------------------------------------------- behaviours --
+ * What rules cannot say is code: a device can be given a behaviour, which is called for the
+ * accesses that its model claims. */
+
+/* An operation on its way through a behaviour: what its code may do meanwhile. Valid during the
+ * call, and for its thread. Nothing of this waits.
+ *
+ * All that is set takes effect together, and in this order, when the operation does: after the
+ * time that the code has spent. It has no effect if the operation fails: because the code says so,
+ * or because it times out, is cancelled or the device is closed meanwhile. Errors: EADDRESS;
+ * EACCESS (a register with a role); EINVALID; ENOMEM; ESTATE (another thread than that of the
+ * call); EFORKED. */
+typedef struct hwsim_transaction hwsim_transaction;
+
+/* All of it is called on a thread that waits in the library: that of the operation, if it blocks.
+ * An operation that does not block is called for by whoever takes from its queue, advances a
+ * manual clock or waits for another operation on the device, whatever comes first. No lock is held.
+ *
+ * Calls for one device come one at a time, in the order in which the operations have the bus, and
+ * the device's time stands still meanwhile: nothing else happens on it. Other operations wait, but
+ * not beyond their own timeouts; the device's clock, if it runs by itself, is caught up on after
+ * the call. The code's own running time costs the operation nothing; see hwsim_transaction_spend().
+ *
+ * The code may call anything that does not block. What blocks is refused with ESTATE on every
+ * device whose model has claims, because that could wait for this very call; so is
+ * hwsim_clock_advance(). It may cancel and close its own device. It must not wait for another
+ * thread that uses the device, and must return normally (no longjmp). An error that it returns is
+ * what the operation fails with. */
+typedef struct hwsim_behaviour {
+  /* A register is read; *value_io is what it would read as. NULL: it does. */
+  hwsim_error (*read)(void *user, hwsim_transaction *transaction, size_t claim, uint64_t *value_io);
+  /* A register is written: `value` is all of it, for an update with the other bits as they were.
+   * The transaction shows the write's effect already. NULL: no more happens. */
+  hwsim_error (*write)(void *user, hwsim_transaction *transaction, size_t claim, uint64_t value);
+  /* The last call: the device is gone. No lock is held. Not in a forked child. May be NULL. */
+  void (*release)(void *user);
+  void *user;
+} hwsim_behaviour;
+
+/* Gives a device, which has just been opened and is not in use yet, what its model's claims call;
+ * once. The structure is copied. Without it, the claims call nothing. Errors: ESTATE (it has one,
+ * or its model has no claims), ENOMEM, ECLOSED, EFORKED; release() has not been called. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_behaviour_set(hwsim_device *device,
+                                                        const hwsim_behaviour *behaviour);
+/* What a register holds now, with what this transaction has set; not what a read would do to it. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_get(hwsim_transaction *transaction,
+                                                          uint32_t address, uint64_t *value_out);
+/* Bits of a register become others, whatever a write could do to them. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_set(hwsim_transaction *transaction,
+                                                          uint32_t address, uint64_t mask,
+                                                          uint64_t value);
+/* The operation takes so much longer, 0 to 1 h, and the bus is busy for as long. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_spend(hwsim_transaction *transaction,
+                                                            int64_t time_ns);
+/* The device's time at which it was called, and what has been spent since. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_now(hwsim_transaction *transaction,
+                                                          int64_t *now_ns_out);
+/* How often the registers have been reset since the device was opened, by reset or loss of power:
+ * what the code remembers may have to be, too. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_resets(hwsim_transaction *transaction,
+                                                             uint64_t *resets_out);
+/* If the code now returns an error, this is hwsim_error_info.reason of the operation's. The library
+ * only hands it on, once, or never if the operation has ended by itself, or nobody takes its
+ * result.
+ */
+HWSIM_API void hwsim_transaction_fail(hwsim_transaction *transaction, void *reason);
 
 /* The built-in model's registers, and one of them by its name. */
 HWSIM_API const hwsim_register *hwsim_register_map(size_t *count_out);

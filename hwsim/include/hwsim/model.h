@@ -205,6 +205,15 @@ typedef struct hwsim_rule {
 #define HWSIM_RULES_LARGEST 1024 /* rules of a model */
 #define HWSIM_FIFOS_LARGEST 64   /* FIFOs of a model */
 
+/* Operations on a register for which the device's behaviour is called; see hwsim_behaviour. */
+typedef struct hwsim_claim {
+  const char *on; /* a register without a role */
+  bool reads;     /* reads, also of a block */
+  bool writes;    /* writes, also of a block, and updates */
+} hwsim_claim;
+
+#define HWSIM_CLAIMS_LARGEST 4096 /* claims of a model; each register's reads and writes once */
+
 struct hwsim_signal;
 
 typedef struct hwsim_model {
@@ -220,6 +229,8 @@ typedef struct hwsim_model {
   size_t fifo_count;
   const hwsim_rule *rules;
   size_t rule_count;
+  const hwsim_claim *claims;
+  size_t claim_count;
   bool big_endian;          /* how a value lies in the bytes at its address */
   struct model_image *made; /* the library's own: leave it NULL */
 } hwsim_model;

@@ -32,6 +32,7 @@ const hwsim_error_info *hwsim_error_last(void) { return &last_error; }
 static void set_origin(hwsim_error code, int fault, const char *device, const char *operation) {
   last_error.code = code;
   last_error.fault = fault;
+  last_error.reason = NULL;
   snprintf(last_error.device, sizeof last_error.device, "%s", device);
   snprintf(last_error.operation, sizeof last_error.operation, "%s", operation);
 }
@@ -51,6 +52,14 @@ hwsim_error error_set_fault(hwsim_error code, int fault, const char *fault_name,
   set_origin(code, fault, device, operation);
   snprintf(last_error.message, sizeof last_error.message, "%s (injected fault: %s)",
            hwsim_error_message(code), fault_name);
+  return code;
+}
+
+hwsim_error error_set_reason(hwsim_error code, void *reason, const char *device,
+                             const char *operation) {
+  error_set(code, device, operation, "%s (said by a behaviour of the device)",
+            hwsim_error_message(code));
+  last_error.reason = reason;
   return code;
 }
 

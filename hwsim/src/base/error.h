@@ -11,6 +11,9 @@ hwsim_error error_set(hwsim_error code, const char *device, const char *operatio
 hwsim_error error_set_plain(hwsim_error code, const char *device, const char *operation);
 hwsim_error error_set_fault(hwsim_error code, int fault, const char *fault_name, const char *device,
                             const char *operation);
+/* A behaviour has returned it. */
+hwsim_error error_set_reason(hwsim_error code, void *reason, const char *device,
+                             const char *operation);
 hwsim_error error_no_memory(const char *device, const char *operation);
 hwsim_error error_restore(const hwsim_error_info *info);
 

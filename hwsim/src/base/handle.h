@@ -31,7 +31,8 @@ struct hwsim_device {
   struct converters *converters;
   struct comparators *comparators;
   struct registers *registers;
-  struct rules *rules; /* NULL: the model has none */
+  struct rules *rules;           /* NULL: the model has none */
+  struct behaviours *behaviours; /* NULL: it has none */
   struct faults *faults;
   struct firmware *firmware;
 

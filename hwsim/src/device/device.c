@@ -11,6 +11,7 @@
 #include "events/ticks.h"
 #include "models/roles.h"
 #include "models/rules.h"
+#include "parts/behaviours.h"
 #include "parts/faults.h"
 #include "parts/firmware.h"
 #include "parts/image.h"
@@ -58,6 +59,7 @@ static void destroy(hwsim_device *device) {
   faults_clear(device);
   comparators_free(device);
   converters_free(device);
+  behaviours_free(device);
   rules_free(device);
   registers_free(device);
   timeline_free(device);

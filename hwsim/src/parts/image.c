@@ -98,6 +98,11 @@ static void keep_model(arena *self, hwsim_model *model) {
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
       keep_text(self, texts[k]);
   }
+  KEEP_ARRAY(model, claims, model->claim_count);
+  for (size_t i = 0; i < model->claim_count; i++) {
+    hwsim_claim *entry = (hwsim_claim *)&model->claims[i], counted = *entry;
+    keep_text(self, self->start ? &entry->on : &counted.on);
+  }
   for (size_t i = 0; i < model->memory_count; i++) {
     hwsim_memory *entry = (hwsim_memory *)&model->memories[i], counted = *entry;
     if (!self->start)
@@ -198,6 +203,66 @@ static void add_rules(model_image *self) {
   }
 }
 
+static void claim_accesses(uint16_t *number, fact *claimed, bool reads, size_t i) {
+  *number = (uint16_t)i;
+  claimed->flags =
+      (uint16_t)((claimed->flags & ~PLAIN) | TIMED | (reads ? CLAIMED_READ : CLAIMED_WRITE));
+}
+
+/* EINVALID, with details, ENOMEM. */
+static hwsim_error add_claim(model_image *self, size_t i) {
+  const hwsim_claim *claim = &self->model.claims[i];
+  const char *name = claim->on ? claim->on : "";
+  const hwsim_register *entry = self->model.registers, *end = entry + self->model.register_count;
+  while (entry < end && strcmp(entry->name, name) != 0)
+    entry++;
+  const char *fault = NULL;
+  size_t place = (size_t)(entry - self->model.registers);
+  if (entry == end)
+    fault = "there is no such register";
+  else if (entry->role)
+    fault = "a register with a role has no behaviour";
+  else if (!claim->reads && !claim->writes)
+    fault = "must be of reads, or of writes";
+  else if (claim->reads && (self->facts[place].flags & CLAIMED_READ))
+    fault = "its reads are claimed already";
+  else if (claim->writes && (self->facts[place].flags & CLAIMED_WRITE))
+    fault = "its writes are claimed already";
+  else if (claim->reads && !(self->facts[place].flags & READABLE))
+    fault = "it cannot be read";
+  else if (claim->writes && !(self->facts[place].flags & WRITABLE))
+    fault = "it cannot be written";
+  if (fault)
+    return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
+                     "claim %zu of the model, on %.64s: %s", i, name, fault);
+  if (claim->reads)
+    claim_accesses(&self->claims[place].read, &self->facts[place], true, i);
+  if (claim->writes)
+    claim_accesses(&self->claims[place].write, &self->facts[place], false, i);
+  return HWSIM_OK;
+}
+
+static hwsim_error add_claims(model_image *self) {
+  const hwsim_model *model = &self->model;
+  if (!model->claim_count)
+    return HWSIM_OK;
+  if (model->claim_count > HWSIM_CLAIMS_LARGEST)
+    return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
+                     "a model must have up to %d claims, got %zu", HWSIM_CLAIMS_LARGEST,
+                     model->claim_count);
+  size_t size = model->register_count * sizeof *self->claims;
+  self->claims = malloc(size);
+  if (!self->claims)
+    return error_no_memory("", OPERATION(device, open)->name);
+  memset(self->claims, 0xFF, size); /* NOWHERE */
+  for (size_t i = 0; i < model->claim_count; i++) {
+    hwsim_error error = add_claim(self, i);
+    if (error)
+      return error;
+  }
+  return HWSIM_OK;
+}
+
 static bool make_index(model_image *self) {
   size_t count = self->model.register_count;
   plan_places(self);
@@ -249,6 +314,10 @@ static hwsim_error make(const hwsim_model *model, const register_behaviour *beha
     image_release(self);
     return error_no_memory("", OPERATION(device, open)->name);
   }
+  if ((error = add_claims(self))) {
+    image_release(self);
+    return error;
+  }
   *image_out = self;
   return HWSIM_OK;
 }
@@ -270,6 +339,7 @@ void image_release(model_image *self) {
   if (!self || atomic_fetch_sub(&self->references, 1) > 1)
     return;
   plan_free(self->plan);
+  free(self->claims);
   free(self->places);
   free(self->effects);
   free(self->facts);

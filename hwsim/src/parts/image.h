@@ -27,8 +27,15 @@ enum {
   WRITABLE = 2,
   PLAIN = 4, /* an access does nothing else, and it has no role */
   TIMED = 8,
-  RULED = 16 /* an access, or a change, can set off rules */
+  RULED = 16, /* an access, or a change, can set off rules */
+  CLAIMED_READ = 32,
+  CLAIMED_WRITE = 64 /* a behaviour is called for it */
 };
+
+/* The numbers of the claims on a register; NOWHERE: none. */
+typedef struct claimed {
+  uint16_t read, write;
+} claimed;
 
 typedef struct fact {
   uint64_t writable;
@@ -54,6 +61,7 @@ typedef struct model_image {
   effect *effects;
   size_t effect_count;
   struct plan *plan; /* NULL: it has no rules */
+  claimed *claims;   /* by place; NULL: none */
   /* By (address - first_address) >> shift, NOWHERE where there is no register; none if the map is
    * mostly gaps. */
   uint16_t *places;

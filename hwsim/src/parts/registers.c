@@ -22,8 +22,9 @@ struct registers {
   const fact *facts;
   const uint16_t *places;
   size_t count, slots;
-  register_lens *lens;         /* or NULL */
-  const register_hooks *hooks; /* or NULL */
+  register_lens *lens;          /* or NULL */
+  const register_hooks *hooks;  /* or NULL */
+  const journal_keeper *keeper; /* or NULL */
   int64_t reset_ns;
   topic watchers;
   uint64_t *locked;  /* by effect: bits that have been written once */
@@ -144,6 +145,10 @@ void registers_change(hwsim_device *device, size_t place, uint64_t mask, uint64_
   change(device, place, (device->registers->values[place] & ~mask) | (value & mask), cause, at_ns);
 }
 
+void registers_set_keeper(hwsim_device *device, const journal_keeper *keeper) {
+  device->registers->keeper = keeper;
+}
+
 void registers_set_hooks(hwsim_device *device, const register_hooks *hooks) {
   device->registers->hooks = hooks;
 }
@@ -159,6 +164,8 @@ void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns) {
   topic_touch(device, &self->watchers);
   if (self->hooks)
     self->hooks->reset(device, at_ns);
+  if (self->keeper)
+    self->keeper->reset(device);
 }
 
 void registers_touch(hwsim_device *device) { topic_touch(device, &device->registers->watchers); }
@@ -220,6 +227,24 @@ static uint64_t write_to(const effect *self, uint64_t held, uint64_t value, uint
   return ((held | (set & mask)) & ~(cleared & mask)) ^ (toggled & mask);
 }
 
+size_t registers_find(const hwsim_device *device, uint32_t address) {
+  size_t place = place_of(device, address);
+  return place == NOWHERE || device->registers->map[place].role ? NOWHERE : place;
+}
+
+uint64_t registers_peek(const hwsim_device *device, uint64_t number, size_t place, int64_t at_ns) {
+  return peek(device, number, place, at_ns);
+}
+
+uint64_t registers_written(const hwsim_device *device, size_t place, uint64_t held, uint64_t value,
+                           uint64_t mask) {
+  const registers *self = device->registers;
+  const effect *what = effect_of(self, place);
+  uint64_t stored = self->facts[place].writable & mask;
+  return what ? write_to(what, held, value, mask & ~self->locked[self->facts[place].effect])
+              : (held & ~stored) | (value & stored);
+}
+
 /* Writes the bits of `mask`. */
 __attribute__((noinline)) static void put(hwsim_device *device, size_t place, uint64_t value,
                                           uint64_t mask, const op *cause, int64_t at_ns) {
@@ -254,8 +279,65 @@ typedef struct register_op {
   uint8_t *words;        /* of a memory */
 } register_op;
 
+/* ---------------------------------------------------------------- with a behaviour in between --
+ */
+
+static inline bool is_called(const op *self) { return self->calls && self->called; }
+
+static callout *begin(hwsim_device *device, op *base, int64_t at_ns) {
+  register_op *self = (register_op *)base;
+  bool writes = base->kind->row != OPERATION(device, read_register) &&
+                base->kind->row != OPERATION(device, read_block);
+  const journal_keeper *keeper = device->registers->keeper;
+  bool updates = base->kind->row == OPERATION(device, update_register);
+  callout *out = keeper->begin(device, base->number, at_ns);
+  for (size_t i = 0; i < self->count; i++) {
+    transfer each = {.place = (uint16_t)(self->place + i),
+                     .writes = writes,
+                     .mask = updates ? self->mask : UINT64_MAX,
+                     .value = !writes        ? 0
+                              : updates      ? self->wanted
+                              : self->values ? self->values[i]
+                                             : self->value};
+    keeper->expect(device, &each);
+  }
+  return out;
+}
+
+/* Takes effect as its transaction says. */
+static hwsim_error replay(hwsim_device *device, register_op *self, int64_t at_ns) {
+  const registers *all = device->registers;
+  size_t count, reads = 0;
+  const entry *journal = all->keeper->journal(device, &count);
+  for (const entry *each = journal; each < journal + count; each++) {
+    switch (each->kind) {
+    case ENTRY_READ: {
+      uint64_t value = take(device, &self->base, each->place, at_ns);
+      if (each->called) {
+        uint32_t address = all->map[each->place].address;
+        value = each->value;
+        if (all->lens)
+          value = all->lens(device, self->base.number, address, value);
+        value &= all->facts[each->place].all;
+      }
+      if (self->values)
+        self->values[reads++] = (uint32_t)value;
+      else
+        self->value = value;
+      break;
+    }
+    case ENTRY_WRITE: put(device, each->place, each->value, each->mask, &self->base, at_ns); break;
+    case ENTRY_SET:
+      registers_change(device, each->place, each->mask, each->value, &self->base, at_ns);
+    }
+  }
+  return HWSIM_OK;
+}
+
 static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
+  if (is_called(base))
+    return replay(device, self, at_ns);
   for (size_t i = 0; i < self->count; i++)
     self->values[i] = (uint32_t)take(device, base, self->place + i, at_ns);
   return HWSIM_OK;
@@ -267,6 +349,8 @@ static hwsim_error apply_read_one(hwsim_device *device, op *base, int64_t at_ns)
   const registers *all = device->registers;
   if ((all->facts[self->place].flags & PLAIN) && !all->lens)
     self->value = all->values[self->place];
+  else if (is_called(base))
+    return replay(device, self, at_ns);
   else
     self->value = take(device, base, self->place, at_ns);
   return HWSIM_OK;
@@ -274,6 +358,8 @@ static hwsim_error apply_read_one(hwsim_device *device, op *base, int64_t at_ns)
 
 static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
+  if (is_called(base))
+    return replay(device, self, at_ns);
   for (size_t i = 0; i < self->count; i++)
     put(device, self->place + i, self->values[i], UINT64_MAX, base, at_ns);
   return HWSIM_OK;
@@ -284,6 +370,8 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
   const registers *all = device->registers;
   const fact *target = &all->facts[self->place];
   uint64_t held = all->values[self->place], changed = (held ^ self->value) & target->writable;
+  if (is_called(base))
+    return replay(device, self, at_ns);
   if (!(target->flags & PLAIN))
     put(device, self->place, self->value, UINT64_MAX, base, at_ns);
   else if (changed)
@@ -294,7 +382,10 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
 static hwsim_error apply_update(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   uint64_t old = peek(device, base->number, self->place, at_ns);
-  put(device, self->place, self->wanted, self->mask, base, at_ns);
+  if (is_called(base))
+    replay(device, self, at_ns);
+  else
+    put(device, self->place, self->wanted, self->mask, base, at_ns);
   self->value = old;
   return HWSIM_OK;
 }
@@ -331,13 +422,16 @@ static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
   return OP_ARMED;
 }
 
-static const op_kind read_one = {.row = OPERATION(device, read_register), .apply = apply_read_one};
-static const op_kind write_one = {.row = OPERATION(device, write_register),
-                                  .apply = apply_write_one};
-static const op_kind read_many = {.row = OPERATION(device, read_block), .apply = apply_read};
-static const op_kind write_many = {.row = OPERATION(device, write_block), .apply = apply_write};
-static const op_kind update_one = {.row = OPERATION(device, update_register),
-                                   .apply = apply_update};
+static const op_kind read_one = {
+    .row = OPERATION(device, read_register), .apply = apply_read_one, .begin = begin};
+static const op_kind write_one = {
+    .row = OPERATION(device, write_register), .apply = apply_write_one, .begin = begin};
+static const op_kind read_many = {
+    .row = OPERATION(device, read_block), .apply = apply_read, .begin = begin};
+static const op_kind write_many = {
+    .row = OPERATION(device, write_block), .apply = apply_write, .begin = begin};
+static const op_kind update_one = {
+    .row = OPERATION(device, update_register), .apply = apply_update, .begin = begin};
 static const op_kind wait_one = {.row = OPERATION(device, wait_register),
                                  .apply = apply_wait,
                                  .timed = true,
@@ -457,7 +551,7 @@ static inline hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_
                                   uint32_t address, size_t count, unsigned access) {
   const registers *all = device->registers;
   size_t place = place_of(device, address);
-  unsigned timed = 0;
+  unsigned flags = 0;
   if (place == NOWHERE)
     return prepare_words(self, kind, device, address, count, access);
   uint32_t bits = all->facts[place].bits;
@@ -466,11 +560,12 @@ static inline hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_
         (i && all->map[place + i].address != address + (uint64_t)bits / 8 * i) ||
         !(all->facts[place + i].flags & access))
       return say_why(device, kind->row->name, address, count, access);
-    timed |= all->facts[place + i].flags & TIMED;
+    flags |= all->facts[place + i].flags;
   }
   op_prepare(&self->base, kind);
   self->base.bytes = kind->row->bytes * (uint32_t)count * bits / 32;
-  self->base.timed |= timed != 0;
+  self->base.timed |= (flags & TIMED) != 0;
+  self->base.calls = (flags & (access & WRITABLE ? CLAIMED_WRITE : CLAIMED_READ)) && all->keeper;
   self->place = place;
   self->count = count;
   return HWSIM_OK;
@@ -586,6 +681,11 @@ hwsim_error hwsim_register_wait(hwsim_device *device, uint32_t address, uint64_t
   hwsim_error error = prepare(&self, &wait_one, device, address, 1, READABLE);
   if (error)
     return error;
+  if (self.base.calls) {
+    const hwsim_register *entry = &device->registers->map[self.place];
+    return map_fail_access(entry->name, address, device->config.name, op_name(&self.base),
+                           "read by a behaviour, which nothing can wait for");
+  }
   if (expected & ~mask)
     return error_set(HWSIM_EINVALID, device->config.name, op_name(&self.base),
                      "expected must have no bits outside mask 0x%08llX, got 0x%08llX",

@@ -4,6 +4,7 @@
 #define HWSIM_PARTS_REGISTERS_H
 
 #include "parts/image.h"
+#include "parts/journal.h"
 
 /* What operation `number` sees of a register instead of its value. */
 typedef uint64_t register_lens(const hwsim_device *device, uint64_t number, uint32_t address,
@@ -39,6 +40,15 @@ void registers_change(hwsim_device *device, size_t place, uint64_t mask, uint64_
 void registers_set_hooks(hwsim_device *device, const register_hooks *hooks);
 /* What one of them reads may have changed, apart from what it holds. */
 void registers_touch(hwsim_device *device);
+/* What a behaviour sees, and its transaction does. NOWHERE: there is no register, or it has a role.
+ */
+size_t registers_find(const hwsim_device *device, uint32_t address);
+uint64_t registers_peek(const hwsim_device *device, uint64_t number, size_t place, int64_t at_ns);
+/* Bits of one become others by a write. What it would hold then: */
+uint64_t registers_written(const hwsim_device *device, size_t place, uint64_t held, uint64_t value,
+                           uint64_t mask);
+/* Of a device with behaviours. */
+void registers_set_keeper(hwsim_device *device, const journal_keeper *keeper);
 void registers_set_lens(hwsim_device *device, register_lens *lens); /* NULL: none */
 
 #endif

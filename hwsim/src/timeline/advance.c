@@ -2,7 +2,8 @@
  * their turn. */
 #include "base/error.h"
 #include "base/handle.h"
-#include "timeline/timeline.h"
+#include "timeline/bus.h"
+#include "timeline/callout.h"
 #include "timeline/wait.h"
 #include "timeline/work.h"
 
@@ -22,16 +23,22 @@ static hwsim_error advance(hwsim_device *device, const hwsim_operation *operatio
   return HWSIM_OK;
 }
 
-/* What one slice was not enough for. */
+/* What one slice was not enough for, and what waits for a behaviour. */
 static hwsim_error go_on(hwsim_device *device, const hwsim_operation *operation, int64_t left_ns) {
   work work;
   hwsim_error error = work_begin(&work, device, operation, 0, FOREVER, NULL, NULL);
   if (error)
     return error;
   handle_retain(device); /* its owner may free it meanwhile */
-  while (left_ns && !(error = work_check(&work)) && !(error = timeline_lock(device, operation))) {
+  bool more = true;
+  while (more && !(error = work_check(&work)) && !(error = timeline_lock(device, operation))) {
+    if (bus_make_call(device, NULL) == CALL_FORKED) {
+      error = error_set_plain(HWSIM_EFORKED, device->config.name, operation->name);
+      break;
+    }
     error = advance(device, operation, &left_ns);
-    if (left_ns && !error)
+    more = !error && (left_ns || timeline_is_held(device));
+    if (more)
       wait_give_way(timeline_mutex(device));
     timeline_unlock(device);
     if (error)
@@ -45,10 +52,13 @@ static hwsim_error go_on(hwsim_device *device, const hwsim_operation *operation,
 hwsim_error hwsim_clock_advance(hwsim_device *device, int64_t step_ns) {
   const hwsim_operation *operation = OPERATION(device, advance);
   int64_t left_ns = step_ns;
+  if (callout_forbids(device))
+    return callout_refuse(device, operation);
   hwsim_error error = timeline_lock(device, operation);
   if (error)
     return error;
   error = advance(device, operation, &left_ns);
+  bool held = timeline_is_held(device);
   timeline_unlock(device);
-  return error || !left_ns ? error : go_on(device, operation, left_ns);
+  return error || (!left_ns && !held) ? error : go_on(device, operation, left_ns);
 }

@@ -8,6 +8,7 @@
 
 #include "base/handle.h"
 #include "base/random.h"
+#include "timeline/callout.h"
 
 #include <math.h>
 
@@ -15,8 +16,10 @@ struct bus {
   const bus_host *host; /* constant */
   atomic_int detours;   /* reasons why no operation can take the short way */
   bool off, exclusive;
-  list queue; /* operations on the bus, in order */
-  list armed; /* operations that wait for a condition */
+  list queue;       /* operations on the bus, in order */
+  list armed;       /* operations that wait for a condition */
+  callout *callout; /* of the first operation, or one that was; NULL: none */
+  list held_up;     /* operations that are told when it is over */
   uint64_t transactions;
   uint32_t pending;
   topic on_pending, on_connection;
@@ -38,6 +41,7 @@ void bus_open(hwsim_device *device, const bus_host *host) {
   atomic_init(&self->detours, !instant);
   list_init(&self->queue);
   list_init(&self->armed);
+  list_init(&self->held_up);
   topic_init(&self->on_pending, false);
   topic_init(&self->on_connection, false);
   self->timeout_ns = config->timeout_ns;
@@ -69,8 +73,30 @@ static void leave_lists(hwsim_device *device, op *self) {
   timeline_schedule(device, &self->source, RANK_DONE, FOREVER);
 }
 
+/* Time goes on. */
+static void end_call(hwsim_device *device) {
+  bus *line = device->bus;
+  line->callout = NULL;
+  bus_add_detour(device, -1);
+  timeline_release(device);
+  for (list_link *each; (each = list_first(&line->held_up));) {
+    op *waiting = ELEMENT(each, op, on_hold);
+    list_remove(each);
+    waiting->held_up = false;
+    tell_moved(waiting);
+  }
+}
+
 static void finish(hwsim_device *device, op *self, hwsim_error result) {
+  callout *out = device->bus->callout;
   leave_lists(device, self);
+  if (self->held_up)
+    list_remove(&self->on_hold);
+  if (out && out->op == self) {
+    out->op = NULL;
+    if (!out->running)
+      end_call(device);
+  }
   self->state = OP_ENDED;
   if (!self->kind->observer)
     device->bus->pending--;
@@ -143,15 +169,95 @@ static void arm(hwsim_device *device, op *self) {
 
 /* --------------------------------------------------------------------------- what may happen -- */
 
+static void expire(hwsim_device *device, op *self, int64_t at_ns);
+
+/* False: there is nothing to call. */
+static bool call_out(hwsim_device *device, op *self, int64_t at_ns) {
+  callout *out = self->calls && !self->called ? self->kind->begin(device, self, at_ns) : NULL;
+  if (!out)
+    return false;
+  out->op = self;
+  out->running = false;
+  out->at_ns = at_ns;
+  self->state = OP_CALLING;
+  self->done_ns = FOREVER;
+  device->bus->callout = out;
+  bus_add_detour(device, 1);
+  timeline_hold(device, at_ns);
+  tell_moved(self);
+  return true;
+}
+
+/* Its thread waits for it, maybe below what this thread does now, or nobody does. */
+static bool is_for(const callout *out, const op *waiting) {
+  return out->op == waiting || out->op->asynchronous || (waiting && out->op->user == waiting->user);
+}
+
+/* The call has said what becomes of its operation. */
+static void take_up(hwsim_device *device, op *self, const callout *out) {
+  self->called = true;
+  if (out->result) {
+    self->fate.result = out->result;
+    self->fate.reason = out->reason;
+    self->fate.said = true;
+  }
+  self->state = OP_ON_BUS;
+  self->done_ns = time_after(out->at_ns, out->spent_ns);
+  schedule(device, self);
+  tell_moved(self);
+}
+
+bus_call bus_make_call(hwsim_device *device, const op *waiting) {
+  callout *out = device->bus->callout;
+  if (!out || out->running || !is_for(out, waiting))
+    return CALL_NONE;
+  out->running = true;
+  pthread_mutex_unlock(timeline_mutex(device));
+  callout_enter();
+  out->run(device, out);
+  callout_leave();
+  if (handle_is_forked(device))
+    return CALL_FORKED;
+  pthread_mutex_lock(timeline_mutex(device));
+  op *self = out->op;
+  end_call(device);
+  if (self)
+    take_up(device, self, out);
+  timeline_update(device);
+  return CALL_MADE;
+}
+
+void bus_expire_held(hwsim_device *device, op *self) {
+  const callout *out = device->bus->callout;
+  if (out && out->op != self && op_is_pending(self) && self->deadline_ns != FOREVER &&
+      timeline_now(device) > timeline_held_until(device, self->deadline_ns))
+    expire(device, self, timeline_now(device));
+}
+
+/* When to look again at an operation while time stands still. */
+static int64_t next_held_ns(hwsim_device *device, op *self) {
+  bus *line = device->bus;
+  if (line->callout->op == self && !line->callout->running)
+    return line->callout->at_ns;
+  if (!self->held_up)
+    list_append(&line->held_up, &self->on_hold);
+  self->held_up = true;
+  return device->config.clock == HWSIM_CLOCK_REAL || device->config.clock == HWSIM_CLOCK_SCALED
+             ? time_after(timeline_held_until(device, self->deadline_ns), 1)
+             : FOREVER;
+}
+
 /* Its slot on the bus has ended. */
 static void complete(hwsim_device *device, op *self, int64_t at_ns) {
   const bus_host *host = device->bus->host;
   hwsim_error result = self->fate.result;
-  if (self->fate.hits)
+  if (self->fate.hits && !self->called)
     host->suffered(device, self, at_ns);
   if (self->fate.power_fails && self->kind->tear)
     self->kind->tear(device, self);
-  if (result == HWSIM_EDISCONNECTED)
+  if (!result && call_out(device, self, at_ns))
+    return;
+  if (result == HWSIM_EDISCONNECTED && !self->fate.said)
     bus_power_off(device, self, at_ns);
   else if (!result)
     result = self->kind->apply(device, self, at_ns);
@@ -288,7 +394,7 @@ static hwsim_error decide(hwsim_device *device, op *self, int64_t now_ns) {
 bool bus_run_at_once(hwsim_device *device, op *self) {
   bus *line = device->bus;
   if (atomic_load_explicit(&line->detours, memory_order_relaxed) || self->timed ||
-      handle_is_forked(device))
+      handle_is_forked(device) || callout_forbids(device))
     return false;
   pthread_mutex_t *mutex = timeline_mutex(device);
   pthread_mutex_lock(mutex);
@@ -308,6 +414,8 @@ hwsim_error bus_submit(hwsim_device *device, op *self, int64_t timeout_ns) {
   self->state = OP_ENDED;
   self->number = 0;
   self->done = self->moved = NULL;
+  self->user = NULL;
+  self->called = self->asynchronous = self->held_up = false;
   self->timeout_ns = timeout_ns;
   if (line->exclusive && !kind->maintenance && !kind->observer)
     return self->result = HWSIM_EBUSY;
@@ -347,11 +455,15 @@ bool bus_jump(hwsim_device *device, const op *self) {
   return timeline_jump(device, earlier(due_ns, self->deadline_ns));
 }
 
-int64_t bus_next_ns(const hwsim_device *device, const op *self) {
+int64_t bus_next_ns(hwsim_device *device, op *self) {
+  if (device->bus->callout)
+    return next_held_ns(device, self);
   int64_t due_ns = self->state == OP_WAITING ? self->wake_ns : self->done_ns;
-  bool overdue = self->state == OP_ON_BUS && self != first_on_bus(device->bus) &&
-                 due_ns <= timeline_now(device);
-  return earlier(overdue ? FOREVER : due_ns, self->deadline_ns); /* it is told of its turn */
+  const op *first = first_on_bus(device->bus);
+  bool expected = due_ns != FOREVER && due_ns > timeline_now(device);
+  if (self->state == OP_ON_BUS && self != first && !expected)
+    due_ns = first->asynchronous ? first->done_ns : FOREVER; /* it is told of its turn */
+  return earlier(due_ns, self->deadline_ns);
 }
 
 /* ------------------------------------------------------------------------ state and counters -- */

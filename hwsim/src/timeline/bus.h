@@ -34,10 +34,18 @@ bool bus_run_at_once(hwsim_device *device, op *self);
 hwsim_error bus_submit(hwsim_device *device, op *self, int64_t timeout_ns);
 /* When something may happen to a pending operation that nobody else would do, as far as is known.
  */
-int64_t bus_next_ns(const hwsim_device *device, const op *self);
+int64_t bus_next_ns(hwsim_device *device, op *self);
 /* Moves a virtual clock to the operation's next event, and settles. False: another clock, or there
  * is no such time. */
 bool bus_jump(hwsim_device *device, const op *self);
+/* An operation that calls a behaviour has the bus, and time stands still, until the call has been
+ * made, on a thread that waits for it; if nobody does, on whichever comes. If there is such a call
+ * for this thread, which waits for `waiting`, or for none (NULL), it is made: without the mutex.
+ * CALL_FORKED: by a fork() in it, this is the child, and the mutex is not held. */
+typedef enum bus_call { CALL_NONE, CALL_MADE, CALL_FORKED } bus_call;
+bus_call bus_make_call(hwsim_device *device, const op *waiting);
+/* Meanwhile others wait no longer than they said. */
+void bus_expire_held(hwsim_device *device, op *self);
 void bus_abort(hwsim_device *device, op *self, hwsim_error result);
 void bus_abort_all(hwsim_device *device, hwsim_error result);
 /* The device has been closed. */

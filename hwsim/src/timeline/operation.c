@@ -27,6 +27,8 @@ const char *hwsim_waits_name(hwsim_waits waits) {
 
 hwsim_error op_describe(const hwsim_device *device, const op *self, hwsim_error code) {
   const char *name = device->config.name, *operation = op_name(self);
+  if (self->fate.said && code == self->fate.result)
+    return error_set_reason(code, self->fate.reason, name, operation);
   if (code == HWSIM_EBUSY && !self->fate.fault)
     return error_set(code, name, operation, "the device is being programmed");
   if (self->fate.fault && code == self->fate.result)

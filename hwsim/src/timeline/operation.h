@@ -14,12 +14,27 @@ extern const hwsim_operation operations[OPERATION_COUNT];
 
 typedef struct op op;
 
+/* A call into code that is not the library's, in the middle of an operation; see bus.h. */
+typedef struct callout {
+  op *op; /* NULL: it has ended meanwhile, and has no effect */
+  bool running;
+  int64_t at_ns;      /* when it came to that */
+  int64_t spent_ns;   /* how much longer the operation takes, */
+  hwsim_error result; /* what it fails with, */
+  void *reason;       /* and why: what the call has said */
+  /* Makes the call. No lock is held. */
+  void (*run)(hwsim_device *device, struct callout *self);
+} callout;
+
 /* The constant half: one for each kind of operation. */
 typedef struct op_kind {
   const hwsim_operation *row; /* name, bytes, what it causes */
   /* Takes effect at device time `at_ns`, mutex held. OP_ARMED: not yet; it is asked again when its
    * topic has been touched, and at op->wake_ns. */
   hwsim_error (*apply)(hwsim_device *device, op *self, int64_t at_ns);
+  /* Of one that `calls`: what has to be called before it takes effect, from its `op` on; NULL:
+   * nothing. Mutex held. */
+  callout *(*begin)(hwsim_device *device, op *self, int64_t at_ns);
   /* The power fails while it takes effect. Mutex held. May be NULL. */
   void (*tear)(hwsim_device *device, op *self);
   /* Frees what a successful end has left in it, when nobody takes the result. No lock is held. May
@@ -54,6 +69,8 @@ typedef struct fate {
   bool corrupt;     /* what it writes is damaged */
   bool mute;        /* the events that it causes are lost */
   bool reconnects;  /* the device is back right before it */
+  bool said;        /* a behaviour has said what it fails with, and */
+  void *reason;     /* this about it */
 } fate;
 
 /* Links a call to its cancel token; see cancel.h. */
@@ -63,7 +80,7 @@ typedef struct cancel_link {
   void (*set)(struct cancel_link *self);
 } cancel_link;
 
-typedef enum op_state { OP_ENDED, OP_ON_BUS, OP_WAITING } op_state;
+typedef enum op_state { OP_ENDED, OP_ON_BUS, OP_CALLING, OP_WAITING } op_state;
 
 /* The first thing that happens to it after it has been submitted, or its end; mutex held, so it
  * must be short and call nothing of the device. */
@@ -75,6 +92,7 @@ struct op {
   const op_kind *kind;
   uint32_t bytes;
   bool timed;
+  bool calls;   /* a behaviour has a say in it; also timed */
   topic *topic; /* that it waits for when it is armed */
 
   op_state state;
@@ -89,7 +107,11 @@ struct op {
   int64_t done_ns;  /* the end of that slot; while others are before it what is expected */
   int64_t wake_ns;  /* armed: when the condition comes true by itself, or FOREVER */
   int64_t timeout_ns, deadline_ns;
-  bool stalled;              /* it should be done, but there is no room for its events */
+  bool stalled;      /* it should be done, but there is no room for its events */
+  bool called;       /* the behaviour has been */
+  bool asynchronous; /* nobody waits for it */
+  bool held_up;      /* to be told when the device's time goes on: */
+  list_link on_hold;
   op_callback *done, *moved; /* it has ended; its next event comes earlier than expected */
   void *user;
   cancel_link cancel;
@@ -101,6 +123,7 @@ static inline void op_prepare(op *self, const op_kind *kind) {
   self->kind = kind;
   self->bytes = kind->row->bytes;
   self->timed = kind->timed;
+  self->calls = false;
   self->topic = NULL;
 }
 

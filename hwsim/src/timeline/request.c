@@ -315,14 +315,21 @@ bool hwsim_request_is_pending(const hwsim_request *request) {
 static void visit(hwsim_request *self, hwsim_device *device, bool abort) {
   hwsim_queue *queue = self->queue;
   pthread_mutex_lock(timeline_mutex(device));
-  timeline_update(device);           /* what is due is not cancelled */
+  timeline_update(device); /* what is due is not cancelled */
+  bus_call call = abort ? CALL_NONE : CALL_MADE;
+  for (int64_t slice_end_ns = 0; call == CALL_MADE && !slice_is_over(&slice_end_ns);)
+    call = bus_make_call(device, NULL);
+  if (call == CALL_FORKED)
+    return;
   pthread_mutex_lock(&queue->mutex); /* its state does not change without the device's mutex */
   bool pending = is_pending(self) && self->op && self->device == device;
   bool scheduled = heap_holds(&self->node);
   pthread_mutex_unlock(&queue->mutex);
   if (pending && abort)
     bus_abort(device, self->op, HWSIM_ECANCELLED);
-  else if (pending && !scheduled)
+  else if (pending)
+    bus_expire_held(device, self->op);
+  if (pending && !abort && !scheduled && op_is_pending(self->op))
     moved(self->op, self);
   timeline_unlock(device);
 }
@@ -421,14 +428,30 @@ static void jump(hwsim_queue *self) {
   }
 }
 
+static hwsim_error refuse_forked(void) {
+  return error_set(HWSIM_EFORKED, "", "queue",
+                   "the queue was made before fork(), in the parent process; make a new one in "
+                   "this process");
+}
+
+hwsim_error hwsim_queue_settle(hwsim_queue *queue, size_t news) {
+  if (is_forked(queue))
+    return refuse_forked();
+  settle_due(queue, news);
+  jump(queue);
+  return HWSIM_OK;
+}
+
 hwsim_error hwsim_queue_take(hwsim_queue *queue, size_t capacity, hwsim_completion *completions_out,
                              size_t *count_out) {
+  hwsim_error error = hwsim_queue_settle(queue, capacity);
+  return error ? error : hwsim_queue_news(queue, capacity, completions_out, count_out);
+}
+
+hwsim_error hwsim_queue_news(hwsim_queue *queue, size_t capacity, hwsim_completion *completions_out,
+                             size_t *count_out) {
   if (is_forked(queue))
-    return error_set(HWSIM_EFORKED, "", "queue",
-                     "the queue was made before fork(), in the parent process; make a new one in "
-                     "this process");
-  settle_due(queue, capacity);
-  jump(queue);
+    return refuse_forked();
   size_t count = 0;
   pthread_mutex_lock(&queue->mutex);
   for (list_link *each; count < capacity && (each = list_first(&queue->news)); count++) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "timeline/bus.h"
+#include "timeline/callout.h"
 #include "timeline/cancel.h"
 
 hwsim_error submit_check_timeout(const hwsim_device *device, const hwsim_operation *operation,
@@ -29,6 +30,8 @@ hwsim_error submit_locked(hwsim_device *device, op *self, const hwsim_call *call
   hwsim_cancel *token = call ? call->cancel : NULL;
   int64_t timeout_ns = call ? call->timeout_ns : HWSIM_TIMEOUT_DEFAULT;
   self->fate = (fate){0};
+  if (callout_forbids(device))
+    return callout_refuse(device, self->kind->row);
   hwsim_error error = submit_check_timeout(device, self->kind->row, timeout_ns);
   if (error || (error = attach(device, self, token)))
     return error;
@@ -57,6 +60,7 @@ hwsim_error hwsim_submit(hwsim_device *device, op *self, const hwsim_call *call,
   self->done = done;
   self->moved = moved;
   self->user = user;
+  self->asynchronous = true;
   if (!op_is_pending(self))
     done(self, user);
   else if (moved)

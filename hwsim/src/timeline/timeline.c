@@ -13,6 +13,8 @@ struct timeline {
   uint64_t order;  /* of scheduling */
   errand *errands; /* a list */
   clock_state clock;
+  bool held;
+  int64_t held_ns, late_ns; /* where it stands, and how far behind its clock it was then */
 };
 
 /* -------------------------------------------------------------------------------------- life -- */
@@ -103,6 +105,21 @@ void timeline_schedule(hwsim_device *device, source *self, source_rank rank, int
   heap_put(&line->sources, &self->node);
 }
 
+void timeline_hold(hwsim_device *device, int64_t at_ns) {
+  timeline *self = device->timeline;
+  self->held = true;
+  self->held_ns = at_ns;
+  self->late_ns = timeline_now(device) - at_ns;
+}
+
+void timeline_release(hwsim_device *device) { device->timeline->held = false; }
+
+bool timeline_is_held(const hwsim_device *device) { return device->timeline->held; }
+
+int64_t timeline_held_until(const hwsim_device *device, int64_t time_ns) {
+  return add_saturated(time_ns, device->timeline->late_ns);
+}
+
 void timeline_defer(hwsim_device *device, errand *self) {
   if (self->deferred)
     return;
@@ -124,6 +141,10 @@ static void run_errands(hwsim_device *device, int64_t at_ns) {
 static int64_t settle(hwsim_device *device, int64_t now_ns, bool in_slices) {
   timeline *self = device->timeline;
   int64_t slice_end_ns = 0, reached_ns = 0;
+  if (self->held) {
+    run_errands(device, self->held_ns);
+    return now_ns;
+  }
   for (bool first_step = true;; first_step = false) {
     heap_node *first = self->sources.root;
     bool due = first && first->time_ns <= now_ns;
@@ -143,6 +164,8 @@ static int64_t settle(hwsim_device *device, int64_t now_ns, bool in_slices) {
     acting->fire(device, acting, at_ns, next ? earlier(next->time_ns, now_ns) : now_ns);
     if (is_op)
       run_errands(device, at_ns);
+    if (self->held)
+      return at_ns;
   }
 }
 
@@ -150,13 +173,15 @@ void timeline_settle(hwsim_device *device, int64_t now_ns) { settle(device, now_
 
 void timeline_move(hwsim_device *device, int64_t to_ns) {
   clock_state *clock = &device->timeline->clock;
+  if (device->timeline->held)
+    return;
   if (clock->time_ns < to_ns)
     clock->time_ns = to_ns;
   clock->time_ns = settle(device, clock->time_ns, true);
 }
 
 bool timeline_jump(hwsim_device *device, int64_t to_ns) {
-  if (device->config.clock != HWSIM_CLOCK_VIRTUAL || to_ns == FOREVER)
+  if (device->config.clock != HWSIM_CLOCK_VIRTUAL || to_ns == FOREVER || device->timeline->held)
     return false;
   timeline_move(device, to_ns);
   return true;

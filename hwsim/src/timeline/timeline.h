@@ -53,6 +53,14 @@ bool timeline_jump(hwsim_device *device, int64_t to_ns);
  * scheduled first comes first. */
 void timeline_schedule(hwsim_device *device, source *self, source_rank rank, int64_t at_ns);
 
+/* Time stands still at `at_ns` until it is released: nothing that is due takes effect, only errands
+ * are run. A clock that runs by itself is caught up on later. */
+void timeline_hold(hwsim_device *device, int64_t at_ns);
+void timeline_release(hwsim_device *device);
+bool timeline_is_held(const hwsim_device *device);
+/* When the clock will show that it has been held for as long as it was until this time. */
+int64_t timeline_held_until(const hwsim_device *device, int64_t time_ns);
+
 /* The errand is run when the present step is over: before the next operation takes its effect, and
  * before the mutex is released. */
 void timeline_defer(hwsim_device *device, errand *self);

@@ -105,13 +105,22 @@ static hwsim_error poll_interrupt(hwsim_device *device, op *self, const hwsim_ho
   return HWSIM_OK;
 }
 
-/* Of a virtual clock: jumps for a slice. True: there is more to do. */
-static bool jump_for_a_while(hwsim_device *device, const op *self) {
+typedef enum progress { WAITS, GOES_ON, IS_FORKED } progress;
+
+/* What this thread can do for its end, for a slice: it lets a virtual clock jump, and calls
+ * behaviours. */
+static progress push_on(hwsim_device *device, const op *self) {
   int64_t slice_end_ns = 0;
-  while (op_is_pending(self) && bus_jump(device, self))
+  while (op_is_pending(self)) {
+    if (!bus_jump(device, self)) {
+      bus_call call = bus_make_call(device, self);
+      if (call != CALL_MADE)
+        return call == CALL_FORKED ? IS_FORKED : WAITS;
+    }
     if (op_is_pending(self) && slice_is_over(&slice_end_ns))
-      return true;
-  return false;
+      return GOES_ON;
+  }
+  return WAITS;
 }
 
 static hwsim_error wait_for_end(hwsim_device *device, op *self, waiter *own,
@@ -119,7 +128,10 @@ static hwsim_error wait_for_end(hwsim_device *device, op *self, waiter *own,
   pthread_mutex_t *mutex = timeline_mutex(device);
   int64_t poll_at = hooks && hooks->poll ? monotonic_ns() + POLL_NS : FOREVER;
   while (op_is_pending(self)) {
-    if (jump_for_a_while(device, self)) { /* and it may be for ever */
+    progress made = push_on(device, self);
+    if (made == IS_FORKED)
+      return HWSIM_EFORKED;
+    if (made == GOES_ON) { /* and it may be for ever */
       wait_give_way(mutex);
     } else if (op_is_pending(self)) {
       int64_t until = timeline_to_monotonic(device, bus_next_ns(device, self));
@@ -131,12 +143,15 @@ static hwsim_error wait_for_end(hwsim_device *device, op *self, waiter *own,
       poll_at = monotonic_ns() + POLL_NS;
     }
     timeline_update(device);
+    bus_expire_held(device, self);
   }
   return HWSIM_OK;
 }
 
 /* The real time that it will take at most. */
-static int64_t expected_ns(const hwsim_device *device, const op *self) {
+static int64_t expected_ns(hwsim_device *device, op *self) {
+  if (device->model->claim_count)
+    return HWSIM_EXPECTED_BEHAVIOUR;
   int64_t end_ns = timeline_to_monotonic(device, bus_next_ns(device, self));
   if (self->kind->open_ended || end_ns == FOREVER)
     return FOREVER;
@@ -145,14 +160,14 @@ static int64_t expected_ns(const hwsim_device *device, const op *self) {
 }
 
 hwsim_error wait_for(hwsim_device *device, op *self, const hwsim_hooks **entered_out) {
-  jump_for_a_while(device, self);
-  if (!op_is_pending(self))
-    return HWSIM_OK;
-
   waiter *own = own_waiter();
-  const hwsim_hooks *hooks = hooks_current();
   self->done = self->moved = wake;
   self->user = own;
+  progress made = push_on(device, self);
+  if (made == IS_FORKED || !op_is_pending(self))
+    return made == IS_FORKED ? HWSIM_EFORKED : HWSIM_OK;
+
+  const hwsim_hooks *hooks = hooks_current();
   if (hooks) {
     int64_t expected = expected_ns(device, self);
     pthread_mutex_unlock(timeline_mutex(device));
