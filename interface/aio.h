@@ -499,8 +499,9 @@ static PyObject *completions_call(PyObject *object, PyObject *, PyObject *) {
   news all[BATCH];
   size_t count = 0;
   try {
+    self->queue->settle(BATCH); /* may call behaviours: without the lock */
     std::lock_guard<std::mutex> lock(*self->mutex);
-    count = self->queue->take(BATCH, taken);
+    count = self->queue->news(BATCH, taken);
     for (size_t i = 0; i < count; i++) {
       operation *each = static_cast<operation *>(taken[i].user);
       all[i] = {Py_XNewRef(each->future), taken[i].reported ? Py_XNewRef(each->progress) : nullptr,

@@ -2,6 +2,7 @@
 %include "structs.i"
 %include "kit/callbacks.i"
 %include "model.i"
+%include "behaviours.i"
 
 %buffer_in(uint32_t, (const uint32_t *values, size_t count))
 %buffer_out(uint32_t, (uint32_t *values, size_t count))
@@ -108,6 +109,9 @@ public:
 
   %extend {
     std::string name() const { return $self->config().name; }
+    void behave(PyObject *object, PyObject *methods) {
+      behaviours::set(*$self, object, methods);
+    }
     PyObject *description() const { return models::describe($self->description()); }
     const hwsim_register &find_register(const std::string &name) const {
       const hwsim_register *found = nullptr;

@@ -1,12 +1,13 @@
 /* Models in Python: nested tuples, in the order of the structures in hwsim/model.h.
  *
- *   model     (name, channels, big_endian, registers, memories, fifos, rules)
+ *   model     (name, channels, big_endian, registers, memories, fifos, rules, claims)
  *   register  (name, address, bits, access, reset_value, writable, description, fields)
  *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators)
  *   memory    (name, address, bits, words, access, description)
  *   fifo      (name, depth, data, pops, pushes, level, empty, full, overflow, underflow)
  *   rule      (when, on, equals, given, given_equals, delay_ns, jitter_ns, ignore_again, then,
  *              target, source, fifo, written, value, channel, code)
+ *   claim     (on, reads, writes)
  *
  * Accesses and effects are numbers, flags bits: readable, writable, pulse, once. A description is
  * None or a string, and so is each name in a FIFO or a rule; `equals` is a number or None.
@@ -28,6 +29,7 @@ struct description {
   std::vector<hwsim_memory> memories;
   std::vector<hwsim_fifo> fifos;
   std::vector<hwsim_rule> rules;
+  std::vector<hwsim_claim> claims;
   std::deque<std::vector<hwsim_field>> fields;
   std::deque<std::vector<hwsim_enumerator>> enumerators;
 };
@@ -160,16 +162,30 @@ static bool parse_rules(PyObject *list, description *whole) {
   });
 }
 
+static bool parse_claims(PyObject *list, description *whole) {
+  return each(list, "claims", [whole](PyObject *item) {
+    hwsim_claim one{};
+    int reads = 0, writes = 0;
+    if (!PyArg_ParseTuple(item, "spp", &one.on, &reads, &writes))
+      return false;
+    one.reads = reads;
+    one.writes = writes;
+    whole->claims.push_back(one);
+    return true;
+  });
+}
+
 static bool parse(PyObject *tuple, description *out) {
-  PyObject *registers = nullptr, *memories = nullptr, *fifos = nullptr, *rules = nullptr;
+  PyObject *registers = nullptr, *memories = nullptr, *fifos = nullptr, *rules = nullptr,
+           *claims = nullptr;
   int big_endian = 0;
   hwsim_model *model = &out->model;
   if (!PyTuple_Check(tuple))
     return arguments::fail(PyExc_TypeError, "description", "a tuple", tuple);
-  if (!PyArg_ParseTuple(tuple, "sIpOOOO", &model->name, &model->channels, &big_endian, &registers,
-                        &memories, &fifos, &rules) ||
+  if (!PyArg_ParseTuple(tuple, "sIpOOOOO", &model->name, &model->channels, &big_endian, &registers,
+                        &memories, &fifos, &rules, &claims) ||
       !parse_registers(registers, out) || !parse_memories(memories, out) ||
-      !parse_fifos(fifos, out) || !parse_rules(rules, out))
+      !parse_fifos(fifos, out) || !parse_rules(rules, out) || !parse_claims(claims, out))
     return false;
   model->big_endian = big_endian;
   model->registers = out->registers.data();
@@ -180,6 +196,8 @@ static bool parse(PyObject *tuple, description *out) {
   model->fifo_count = out->fifos.size();
   model->rules = out->rules.data();
   model->rule_count = out->rules.size();
+  model->claims = out->claims.data();
+  model->claim_count = out->claims.size();
   return true;
 }
 
@@ -241,12 +259,17 @@ static PyObject *describe_rule(const hwsim_rule &one) {
                        one.channel, one.code);
 }
 
+static PyObject *describe_claim(const hwsim_claim &one) {
+  return Py_BuildValue("(sNN)", one.on, PyBool_FromLong(one.reads), PyBool_FromLong(one.writes));
+}
+
 static PyObject *describe(const hwsim_model &model) {
-  return Py_BuildValue("(sINNNNN)", model.name, model.channels, PyBool_FromLong(model.big_endian),
+  return Py_BuildValue("(sINNNNNN)", model.name, model.channels, PyBool_FromLong(model.big_endian),
                        tuple_of(model.registers, model.register_count, describe_register),
                        tuple_of(model.memories, model.memory_count, describe_memory),
                        tuple_of(model.fifos, model.fifo_count, describe_fifo),
-                       tuple_of(model.rules, model.rule_count, describe_rule));
+                       tuple_of(model.rules, model.rule_count, describe_rule),
+                       tuple_of(model.claims, model.claim_count, describe_claim));
 }
 
 } // namespace models

@@ -2,6 +2,9 @@
 %{
 #include "hwsim/hwsim.hpp"
 
+namespace behaviours {
+static bool raise(void *reason); /* behaviours.h */
+}
 static PyObject *partial_to_python(const hwsim_block *partial); /* structs.h */
 
 /* At exit a callback that does not return is waited for so long. */
@@ -13,7 +16,8 @@ static PyObject *partial_to_python(const hwsim_block *partial); /* structs.h */
 #define ERRORS_OWN                                                                                 \
   catch (const hwsim::error &e) {                                                                  \
     static factory from_code("hwsim.errors", "from_code");                                         \
-    raise_new(from_code, "(iNssN)", static_cast<int>(e.code()), text(e.what()),                    \
-              e.device().c_str(), e.operation().c_str(), partial_to_python(e.partial()));          \
+    if (!behaviours::raise(e.reason()))                                                            \
+      raise_new(from_code, "(iNssN)", static_cast<int>(e.code()), text(e.what()),                  \
+                e.device().c_str(), e.operation().c_str(), partial_to_python(e.partial()));        \
   }
 %}

@@ -14,6 +14,7 @@ import hwsim
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SUPPLY = runpy.run_path(str(EXAMPLES / "power_supply.py"))
 AXIS = runpy.run_path(str(EXAMPLES / "motor_axis.py"))
+METER = runpy.run_path(str(EXAMPLES / "command_port.py"))
 MS = 1e-3
 
 
@@ -196,3 +197,41 @@ def test_same_seed_gives_the_same(run: Callable[[int], list[Any]]) -> None:
 def test_jitter_of_a_bus_does_not_change_where_the_axis_ends() -> None:
     ends = [[end for end, _ in axis_times(seed)] for seed in range(5)]
     assert ends == [[(0, 1, 1), (60, 0, 1), (53, 0, 1), (100, 1, 1)]] * 5
+
+
+# ------------------------------------------------------------------------------------------ meter
+
+
+def meter(settings: str = "clock=virtual&latency=1us") -> hwsim.Device:
+    return hwsim.open(f"hwsim://meter?{settings}", model=METER["Meter"])
+
+
+def test_commands_are_answered_and_measuring_takes_time() -> None:
+    ask = METER["ask"]
+    with meter() as device:
+        assert ask(device, "*IDN?") == "hwsim,meter,0,1\n"
+        assert device.now < MS
+        assert ask(device, "MEAS?") == "1.230\n"
+        assert device.now > METER["MEASURING"]
+        assert ask(device, "RANGE 100") == ""
+        assert ask(device, "MEAS?") == "12.300\n"
+        with pytest.raises(ValueError, match="MEASURE"):
+            ask(device, "MEASURE")
+        assert device.registers.RX.read() == 0
+
+
+def test_command_that_times_out_left_no_answer() -> None:
+    with meter() as device:
+        for byte in b"MEAS?":
+            device.registers.TX.write(byte)
+        with pytest.raises(hwsim.errors.DeviceTimeout):
+            device.registers.TX.write(ord("\n"), timeout=MS)
+        assert device.registers.STATUS.read() == 0
+        assert METER["ask"](device, "*IDN?") == "hwsim,meter,0,1\n"
+
+
+def test_reset_forgets_what_was_sent() -> None:
+    with meter() as device:
+        device.registers.TX.write(ord("X"))
+        device.reset()
+        assert METER["ask"](device, "MEAS?") == "1.230\n"

@@ -30,7 +30,9 @@
  *                                   leave(void *user), int poll(void *user), and user
  *   #define GIL_INSTALL_HOOKS(hooks)
  *
- * The library calls enter and leave around each wait (they may be nested), and poll (if not null)
+ * A negative expected_ns says that another thread may be waited for that needs the GIL, such as one
+ * that calls back: it is released then whatever the policy. The library calls enter and leave around
+ * each wait (they may be nested), and poll (if not null)
  * about every 50 ms in it; poll's nonzero result must end the call.
  *
  * A library that only asks now and then whether to go on, such as sqlite by its progress handler,
@@ -328,10 +330,12 @@ private:
   static void enter(void *user, int64_t expected_ns) {
     guard *self = static_cast<guard *>(user);
     self->depth_++;
-    bool worth_it = expected_ns > GIL_THRESHOLD_NS && !self->raised_;
+    bool needed = expected_ns < 0;
+    bool worth_it = (needed || expected_ns > GIL_THRESHOLD_NS) && !self->raised_;
     if (!self->state_)
       self->main_ = interrupts::is_main_thread();
-    if (self->mode_ == when_blocking && !self->state_ && worth_it)
+    self->lends_ |= needed;
+    if ((self->mode_ == when_blocking || needed) && !self->state_ && worth_it)
       self->let_go();
     bool claims = self->may_raise_ && shared::the->deferring;
     self->hooks_.poll = self->main_ || claims ? poll : nullptr;
@@ -339,8 +343,11 @@ private:
 
   static void leave(void *user) {
     guard *self = static_cast<guard *>(user);
-    if (--self->depth_ == 0 && self->mode_ == when_blocking)
-      self->take_back();
+    if (--self->depth_ == 0 && (self->mode_ == when_blocking || self->lends_)) {
+      self->lends_ = false;
+      if (self->mode_ != release)
+        self->take_back();
+    }
   }
 
   static int poll(void *user) {
@@ -363,6 +370,7 @@ private:
   const GIL_HOOKS *before_ = nullptr;
   bool installed_ = false;
   int depth_ = 0; /* of waits that are part of a longer operation */
+  bool lends_ = false; /* the GIL, in one of them, whatever the policy */
 #endif
   mode mode_ = hold;
   int errno_ = 0;

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,8 @@ from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceInUse, InvalidArgument
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
-from hwsim.models.lookup import Source, load
+from hwsim.models.declare import Model
+from hwsim.models.lookup import Source, find
 from hwsim.models.maps import Map
 from hwsim.registers import RegistersOf, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform, saturation
@@ -52,6 +54,25 @@ def _without_model(uri: str, model: Source | None) -> tuple[str, Source | None]:
     return (f"{start}?{rest}" if rest else start), named[0]
 
 
+_DEVICE = "_hwsim_device"
+
+
+def _behaving(found: object, entries: Map | None) -> Model | None:
+    """Returns the object whose methods are a device's behaviours."""
+    if entries is None or not entries.behaviours:
+        return None
+    if not isinstance(found, Model):
+        made: Model = entries.model()
+        return made
+    other = vars(found).get(_DEVICE, lambda: None)()
+    if other is not None and other.is_open:
+        raise InvalidArgument(
+            f"{found!r} is the model of {other.name}, which is open: each device with behaviours "
+            "needs an object of its own; pass the class, and each gets one"
+        )
+    return found
+
+
 @_native.bind_methods
 class Device(Scoped, _native.Device):
     """A simulated instrument, open from construction until :meth:`close`.
@@ -74,6 +95,8 @@ class Device(Scoped, _native.Device):
 
     Attributes:
         uri: The resource string that it was opened with.
+        model: The object of its model's class whose methods are its behaviours, with their state;
+            None: it has none.
 
     Raises:
         InvalidArgument: Something in the resource string, or the model, is wrong; the error says
@@ -84,6 +107,7 @@ class Device(Scoped, _native.Device):
     **Thread safety:** every method may be called from any thread at any time, all at once.
     """
 
+    model: Model | None = None
     _instead = "pass its uri, and open it there"
     _log, _debug = log, logging.DEBUG  # a destructor may run when the module's names are gone
 
@@ -91,7 +115,9 @@ class Device(Scoped, _native.Device):
         native, chosen = uri, model
         if isinstance(uri, str) and "model=" in uri:
             native, chosen = _without_model(uri, model)
-        entries = None if chosen is None else load(chosen)
+        found = None if chosen is None else find(chosen)
+        entries = found if found is None or isinstance(found, Map) else found.map
+        behaving = _behaving(found, entries)
         with opened.lock:
             try:
                 if entries is None:
@@ -99,6 +125,10 @@ class Device(Scoped, _native.Device):
                 else:
                     super().__init__(native, entries.native)
                     self.__dict__["map"] = entries
+                if behaving is not None and entries is not None:
+                    self._behave(behaving, entries.methods)
+                    vars(behaving)[_DEVICE] = ref(self)
+                    self.model = behaving
             except DeviceInUse as error:
                 raise opened.in_use(error, uri) from None
             except UnicodeEncodeError:  # with half of a surrogate pair

@@ -23,7 +23,7 @@ class error : public std::runtime_error {
 public:
   explicit error(const hwsim_error_info &info)
       : std::runtime_error(info.message), code_(info.code), device_(info.device),
-        operation_(info.operation) {}
+        operation_(info.operation), reason_(info.reason) {}
 
   // Of a stream's read: the samples that are in the caller's memory nevertheless. Otherwise null.
   const hwsim_block *partial() const noexcept { return has_partial_ ? &partial_ : nullptr; }
@@ -35,12 +35,14 @@ public:
   hwsim_error code() const noexcept { return code_; }
   const std::string &device() const noexcept { return device_; }       // "" when there is none
   const std::string &operation() const noexcept { return operation_; } // "read_register", ...
+  void *reason() const noexcept { return reason_; } // what a behaviour that failed has given
 
 private:
   hwsim_error code_;
   hwsim_block partial_{};
   bool has_partial_ = false;
   std::string device_, operation_;
+  void *reason_;
 };
 
 // One class for each family of codes, named after the first of them.
@@ -169,6 +171,14 @@ public:
     handle_.reset(made);
   }
   int fd() const noexcept { return hwsim_queue_fd(get()); }
+  // What take() does first: it lets happen what is due, until there are so many news.
+  void settle(std::size_t news) { check(hwsim_queue_settle(get(), news)); }
+  // ... and then.
+  std::size_t news(std::size_t capacity, hwsim_completion *completions) {
+    std::size_t count = 0;
+    check(hwsim_queue_news(get(), capacity, completions, &count));
+    return count;
+  }
   std::size_t take(std::size_t capacity, hwsim_completion *completions) {
     std::size_t count = 0;
     check(hwsim_queue_take(get(), capacity, completions, &count));
@@ -244,6 +254,10 @@ public:
   const hwsim_model &description() const noexcept { return *hwsim_device_model(get()); }
   hwsim_device *get() const noexcept { return handle_.get(); }
 
+  // The code that its model's claims call; it is copied.
+  void set_behaviour(const hwsim_behaviour &behaviour) {
+    check(hwsim_behaviour_set(get(), &behaviour));
+  }
   void reset(timeout limit = {}, const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);
     check(hwsim_device_reset(get(), &call));

@@ -27,6 +27,7 @@ struct hwsim_transaction {
   pthread_t thread; /* of the call */
   bool open;        /* during the call */
   uint64_t number;  /* of the operation */
+  uint64_t resets;  /* before it */
 };
 
 struct behaviours {
@@ -122,6 +123,7 @@ static callout *begin(hwsim_device *device, uint64_t number, int64_t at_ns) {
   self->journal.count = self->transfers.count = 0;
   self->no_memory = false;
   self->transaction.number = number;
+  self->transaction.resets = self->resets;
   self->callout = (callout){.run = run, .at_ns = at_ns};
   return &self->callout;
 }
@@ -237,13 +239,9 @@ hwsim_error hwsim_transaction_now(hwsim_transaction *transaction, int64_t *now_n
 
 hwsim_error hwsim_transaction_resets(hwsim_transaction *transaction, uint64_t *resets_out) {
   hwsim_error error = check(transaction);
-  hwsim_device *device = transaction->device;
-  if (error)
-    return error;
-  pthread_mutex_lock(timeline_mutex(device));
-  *resets_out = device->behaviours->resets;
-  pthread_mutex_unlock(timeline_mutex(device));
-  return HWSIM_OK;
+  if (!error)
+    *resets_out = transaction->resets;
+  return error;
 }
 
 void hwsim_transaction_fail(hwsim_transaction *transaction, void *reason) {

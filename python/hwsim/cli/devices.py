@@ -112,6 +112,9 @@ def _show_model(console: Console, arguments: argparse.Namespace) -> None:
             for one in entries.memories.values()
         ]
         console.print(table(("address", "memory", "words", "access"), rows))
+    if entries.behaviours:
+        calls = [(one.on, one.read or "", one.write or "") for one in entries.behaviours]
+        console.print(table(("behaviour of", "when read", "when written"), calls))
     for remark in entries.remarks:
         console.print(f"not modelled: {remark}")
 

@@ -22,6 +22,8 @@ from hwsim.models.declare import (
     Trigger,
     at_start,
     every,
+    on_read,
+    on_write,
     when_changed,
     when_read,
     when_written,
@@ -29,6 +31,7 @@ from hwsim.models.declare import (
 from hwsim.models.document import c_header, markdown, schema, yaml_of
 from hwsim.models.lookup import Offered, load, offered
 from hwsim.models.maps import (
+    BehaviourInfo,
     EnumValue,
     FieldInfo,
     FifoInfo,
@@ -39,6 +42,7 @@ from hwsim.models.maps import (
 )
 
 __all__ = [
+    "BehaviourInfo",
     "Block",
     "EnumValue",
     "Field",
@@ -61,6 +65,8 @@ __all__ = [
     "load",
     "markdown",
     "offered",
+    "on_read",
+    "on_write",
     "schema",
     "when_changed",
     "when_read",

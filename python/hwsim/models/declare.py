@@ -11,15 +11,18 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import EnumMeta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
+from hwsim import _native
 from hwsim._kinds import Access, Code, OnRead, OnWrite, Then, When
 from hwsim.arguments import choice
 from hwsim.errors import InvalidArgument
 from hwsim.models.maps import (
+    BehaviourInfo,
     EnumValue,
     FieldInfo,
     FifoInfo,
@@ -369,6 +372,51 @@ def at_start() -> Trigger:
     return Trigger("started")
 
 
+_Method = TypeVar("_Method", bound=Callable[..., object])
+_CLAIMS = "__hwsim_claims__"  # of a method: (access, parts) of each decorator
+
+
+def on_read(*parts: type[Register] | str) -> Callable[[_Method], _Method]:
+    """A method of a :class:`hwsim.Model` that is called when an operation reads a register.
+
+    Args:
+        parts: Registers, or their names; one that stands for an array: each of its elements.
+
+    The method gets what the register would read as, and returns what it reads as instead, an
+    integer, or None: no difference. See :class:`hwsim.Model` for what it may do.
+    """
+    return _claim("read", parts)
+
+
+def on_write(*parts: type[Register] | str) -> Callable[[_Method], _Method]:
+    """A method of a :class:`hwsim.Model` that is called when an operation writes a register.
+
+    Args:
+        parts: Registers, or their names; one that stands for an array: each of its elements.
+
+    The method gets the value that is written; for an operation that writes some bits only, with
+    the others as they were. The registers show the effect of the write already. See
+    :class:`hwsim.Model` for what it may do.
+    """
+    return _claim("write", parts)
+
+
+def _claim(access: str, parts: Sequence[object]) -> Callable[[_Method], _Method]:
+    for part in parts:
+        if not (isinstance(part, str) or (isinstance(part, type) and issubclass(part, Register))):
+            raise InvalidArgument(f"on_{access} takes registers or their names, got {part!r}")
+    if not parts:
+        raise InvalidArgument(f"on_{access} needs the register that it is about: @on_{access}(REG)")
+
+    def decorate(method: _Method) -> _Method:
+        if not callable(method) or inspect.iscoroutinefunction(method):
+            raise InvalidArgument(f"on_{access} must decorate a plain method, got {method!r}")
+        setattr(method, _CLAIMS, (*getattr(method, _CLAIMS, ()), (access, parts)))
+        return method
+
+    return decorate
+
+
 def _said(cls: type) -> str:
     return " ".join((vars(cls).get("__doc__") or "").split())
 
@@ -384,8 +432,36 @@ class _MapOf:
         return found
 
 
+class _Bits(NamedTuple):
+    """Where a part of a model is."""
+
+    address: int
+    mask: int
+    lsb: int
+
+
 class Model:
     """A kind of device, as a class: its registers are class attributes.
+
+    What rules cannot say is a behaviour: a method with :func:`hwsim.models.on_read` or
+    :func:`hwsim.models.on_write`, called in the middle of the operations that read or write its
+    registers. Each device has an object of the class, :attr:`hwsim.Device.model`, whose attributes
+    are its state: made by ``cls()`` when the device is opened, or the one that is passed as its
+    model.
+
+    A behaviour is called on a thread that waits for the device: that of the operation, if this
+    blocks; for one that is awaited mostly that of the event loop. For one device the calls come
+    one at a time, in the order of the operations on the bus, and its time stands still meanwhile.
+    Calls of behaviours of different devices overlap. A behaviour
+
+    - sees and changes registers by :meth:`read` and :meth:`write`, and takes time by
+      :meth:`spend`. It all happens together, when the operation takes effect;
+    - makes the operation fail by raising an exception: that very one is raised to whoever made the
+      call, and no register has changed. Its own attributes are as it left them;
+    - must not wait for a thread that uses the device. Operations on devices with behaviours raise
+      StateError in it; on others they are fine;
+    - loses its effect when the operation is cancelled, the device is closed, or the time that it
+      spends exceeds the timeout, but it runs to its end.
 
     Attributes:
         channels: How many analogue channels it has, 1 to 64.
@@ -402,6 +478,84 @@ class Model:
     rules: ClassVar[Sequence[Rule]] = ()
     map: ClassVar[Map] = cast(Map, _MapOf())
     _map: ClassVar[Map]
+    _places: ClassVar[dict[Any, _Bits]]
+
+    def read(self, part: Part) -> int:
+        """In a behaviour: what a register or field holds, with what the behaviour has changed.
+
+        Reading it so has no effect on it, and calls no behaviour.
+
+        Raises:
+            StateError: Not in a behaviour of this object, on its thread.
+            InvalidArgument: The model has no such part.
+        """
+        place = self._place_of(part)
+        return (_native.transaction_get(self, place.address) & place.mask) >> place.lsb
+
+    def write(self, part: Part, value: int) -> None:
+        """In a behaviour: a register or field becomes this value, whatever its access.
+
+        It does so when the operation takes effect. That sets off rules on changes, and is an event.
+
+        Raises:
+            StateError: Not in a behaviour of this object, on its thread.
+            InvalidArgument: The model has no such part, or the value does not fit.
+        """
+        place = self._place_of(part)
+        highest = place.mask >> place.lsb
+        if not 0 <= value <= highest:
+            raise InvalidArgument(f"{part} must be from 0 to {highest:#x}, got {value}")
+        _native.transaction_set(self, place.address, place.mask, value << place.lsb)
+
+    def spend(self, seconds: float) -> None:
+        """In a behaviour: the operation takes so much longer, and the bus is busy for as long.
+
+        Args:
+            seconds: From 0, on the device's clock; up to 3600 in one operation.
+
+        Raises:
+            StateError: Not in a behaviour of this object, on its thread.
+        """
+        _native.transaction_spend(self, seconds)
+
+    @property
+    def now(self) -> float:
+        """In a behaviour: the device's time, with what the behaviour has spent, in seconds."""
+        return _native.transaction_now_ns(self) / 1e9
+
+    @property
+    def accessed(self) -> str:
+        """In a behaviour: the name of the register that the operation accesses."""
+        return type(self).map.behaviours[_native.transaction_claim(self)].on
+
+    def on_reset(self) -> None:
+        """Called before the next behaviour when the registers have been reset since the last.
+
+        By :meth:`hwsim.Device.reset`, or because the device was without power. Override it to
+        reset attributes.
+        """
+
+    @classmethod
+    def _place_of(cls, part: Part) -> _Bits:
+        places = cls.__dict__.get("_places")
+        if places is None:
+            places = cls._places = {}
+        found = places.get(part)
+        if found is None:
+            found = places[part] = _find_place(cls, part)
+        return cast(_Bits, found)
+
+
+def _find_place(model: type[Model], part: Part) -> _Bits:
+    name = _name_of(model, part) or ""
+    register = model.map.registers.get(name)
+    if register is not None:
+        return _Bits(register.address, (1 << register.bits) - 1, 0)
+    whole, _, inner = name.rpartition(".")
+    for field in model.map.registers[whole].fields if whole in model.map.registers else ():
+        if field.name == inner:
+            return _Bits(model.map.registers[whole].address, field.mask, field.lsb)
+    raise InvalidArgument(f"the model {model.__name__} has no register or field {name}")
 
 
 def _map_of(model: type[Model]) -> Map:
@@ -431,8 +585,45 @@ def _map_of(model: type[Model]) -> Map:
         byte_order=model.byte_order,
         fifos=[_fifo_info(model, item) for item in fifos],
         rules=[_rule_info(model, rule) for rule in model.rules],
+        behaviours=_behaviours(model, [one.name for one in registers if not one.view]),
+        model=model,
         remarks=remarks,
     )
+
+
+def _behaviours(model: type[Model], names: Sequence[str]) -> Iterator[BehaviourInfo]:
+    """The methods of the class that are behaviours, by register; an override stays one."""
+    methods: dict[tuple[str, str], str] = {}
+    for name, said in _claims(model).items():
+        for access, parts in said:
+            for register in (each for part in parts for each in _registers(model, part, names)):
+                other = methods.setdefault((register, access), name)
+                if other != name:
+                    twice = f"{model.__name__}.{name} and {other}"
+                    raise InvalidArgument(f"{twice}: both are called for a {access} of {register}")
+    for register in dict.fromkeys(register for register, _ in methods):
+        found = (methods.get((register, "read")), methods.get((register, "write")))
+        yield BehaviourInfo(register, *found)
+
+
+def _claims(model: type[Model]) -> dict[str, tuple[tuple[str, tuple[Part, ...]], ...]]:
+    claims = {}
+    for each in reversed(model.__mro__):
+        for name, item in vars(each).items():
+            if hasattr(item, _CLAIMS):
+                claims[name] = getattr(item, _CLAIMS)
+    return claims
+
+
+def _registers(model: type[Model], part: Part, names: Sequence[str]) -> Iterator[str]:
+    """Those that a part stands for: itself, or all elements of an array."""
+    name = _name_of(model, part) or ""
+    index = r"(\[\d+\])?"
+    pattern = re.compile(rf"{index}\.".join(re.escape(step) for step in name.split(".")) + index)
+    found = [name] if name in names else [each for each in names if pattern.fullmatch(each)]
+    if not found:
+        raise InvalidArgument(f"the model {model.__name__} has no register {name}")
+    yield from found
 
 
 def _name_of(model: type[Model], part: Part | None) -> str | None:

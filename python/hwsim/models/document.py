@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from hwsim._kinds import Access
@@ -124,8 +125,21 @@ def _field(register: str, name: str, said: dict[str, Any], default: Access) -> F
 # ------------------------------------------------------------------------------------ writing
 
 
+def _warn_of_code(form: str, model: Map) -> None:
+    """What calls Python code has no other form."""
+    names = [one.on for one in model.behaviours]
+    if names:
+        more = f" and of {len(names) - 1} more registers" if names[1:] else ""
+        said = f"{form} has no form for the behaviour of {names[0]}{more}"
+        warnings.warn(f"{said}, a method of {model.model.__name__}", UserWarning, stacklevel=3)
+
+
 def yaml_of(model: Map) -> str:
-    """Returns the map as a YAML document, which :func:`hwsim.models.load` reads again."""
+    """Returns the map as a YAML document, which :func:`hwsim.models.load` reads again.
+
+    Behaviours are Python code, and are not in it, which is a warning.
+    """
+    _warn_of_code("YAML", model)
     document: dict[str, Any] = {"hwsim": FORMAT, "name": model.name}
     if model.description:
         document["description"] = model.description
@@ -275,6 +289,11 @@ def markdown(model: Map) -> str:
             bits = f"{high}..{field.lsb}" if field.width > 1 else f"{field.lsb}"
             values = ", ".join(f"{each.value}: {each.name}" for each in field.enum)
             lines.append(_row(bits, f"`{field.name}`", field.access, values, field.description))
+    if model.behaviours:
+        lines += ["", "## Behaviours", "", "| register | read | written |", "|---|---|---|"]
+        for each in model.behaviours:
+            calls = (f"`{name}`" if name else "" for name in (each.read, each.write))
+            lines.append(_row(f"`{each.on}`", *calls))
     return "\n".join([*lines, ""])
 
 

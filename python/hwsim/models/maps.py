@@ -203,6 +203,20 @@ class RuleInfo(NamedTuple):
     code: Code = "signed"
 
 
+class BehaviourInfo(NamedTuple):
+    """Accesses to a register for which methods of the model's class are called.
+
+    Attributes:
+        on: The register's name.
+        read: The method that is called for reads; None: none.
+        write: The method that is called for writes; None: none.
+    """
+
+    on: str
+    read: str | None = None
+    write: str | None = None
+
+
 class Map:
     """The registers and memories of a kind of device. Constant; any thread may use it.
 
@@ -215,6 +229,8 @@ class Map:
         description: What it is.
         channels: How many analogue channels it has, 1 to 64.
         byte_order: ``"little"`` or ``"big"``.
+        behaviours: Each register once.
+        model: The class whose methods the behaviours are.
         remarks: What its source says and the map cannot.
 
     Attributes:
@@ -223,6 +239,8 @@ class Map:
         memories: By name, in the order of their addresses.
         fifos: Values one after the other.
         rules: What it does by itself.
+        behaviours: For what methods of its class are called.
+        model: That class, derived from :class:`hwsim.Model`; or None.
         description: What it is.
         channels: How many analogue channels.
         byte_order: ``"little"`` or ``"big"``.
@@ -243,6 +261,8 @@ class Map:
         description: str = "",
         channels: int = 1,
         byte_order: str = "little",
+        behaviours: Iterable[BehaviourInfo] = (),
+        model: Any = None,
         remarks: Iterable[str] = (),
     ) -> None:
         choice("byte_order", byte_order, ("little", "big"))
@@ -256,6 +276,9 @@ class Map:
         areas = sorted(memories, key=lambda one: one.address)
         self.memories: Mapping[str, MemoryInfo] = _by_name("memory", areas)
         self.fifos, self.rules = tuple(fifos), tuple(rules)
+        self.behaviours, self.model = tuple(behaviours), model
+        if self.behaviours and model is None:
+            raise InvalidArgument("behaviours need the model whose methods they are")
         self.native = _native.Model(  # which checks the rest
             (
                 name,
@@ -265,18 +288,20 @@ class Map:
                 [_memory(one) for one in areas],
                 [_fifo(one) for one in self.fifos],
                 [_rule(number, one) for number, one in enumerate(self.rules)],
+                [(one.on, bool(one.read), bool(one.write)) for one in self.behaviours],
             )
         )
 
     @classmethod
     def of_native(cls, device: Any) -> Map:
         """Returns the map of a device whose model comes from C."""
-        name, channels, big_endian, registers, memories, fifos, rules = device._description()
+        name, channels, big_endian, registers, memories, fifos, rules, _ = device._description()
         self = cls.__new__(cls)
         self.name, self.description, self.remarks, self.channels = name, "", (), channels
         self.byte_order = "big" if big_endian else "little"
         self.fifos = tuple(FifoInfo(*one) for one in fifos)
         self.rules = tuple(_of_rule(one) for one in rules)
+        self.behaviours, self.model = (), None
         self.registers = MappingProxyType({one[0]: _of_register(one) for one in registers})
         self.memories = MappingProxyType({one[0]: _of_memory(one) for one in memories})
         return self
@@ -285,6 +310,13 @@ class Map:
     def by_address(self) -> Mapping[int, RegisterInfo]:
         """The registers by address."""
         return {one.address: one for one in self.registers.values() if not one.view}
+
+    @cached_property
+    def methods(self) -> list[tuple[str | None, str | None, int]]:
+        """The behaviours as a native device takes them."""
+        return [
+            (one.read, one.write, (1 << self.registers[one.on].bits) - 1) for one in self.behaviours
+        ]
 
     def __repr__(self) -> str:
         return f"<hwsim.models.Map {self.name!r}, {len(self.registers)} registers>"
