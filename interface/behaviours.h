@@ -19,11 +19,22 @@ struct method {
   unsigned long long highest;
 };
 
-/* What a device knows of its object. */
+/* What a device knows of its object. Made and destroyed with the GIL. */
 struct code {
-  PyObject *object; /* a weak reference */
+  code() = default;
+  ~code() {
+    for (const method &each : methods) {
+      Py_XDECREF(each.read);
+      Py_XDECREF(each.write);
+    }
+    Py_XDECREF(object);
+  }
+  code(const code &) = delete;
+  code &operator=(const code &) = delete;
+
+  PyObject *object = nullptr; /* a weak reference */
   std::vector<method> methods;
-  uint64_t resets;
+  uint64_t resets = 0;
 };
 
 /* ------------------------------------------------------------------------------ what was raised */
@@ -157,7 +168,7 @@ template <class Work> static void with_gil(Work work) {
   if (PyGILState_Check())
     work();
   else
-    callbacks::with_gil(work);
+    threads::with_gil(work);
 }
 
 /* Calls the method, with the GIL. Once Python is about to end, the operation is cancelled. */
@@ -192,15 +203,10 @@ static hwsim_error write(void *user, hwsim_transaction *transaction, size_t clai
 
 static void release(void *user) {
   code *self = static_cast<code *>(user);
-  callbacks::with_gil([self] {
+  threads::with_gil([self] {
     forget(self);
-    for (const method &each : self->methods) {
-      Py_XDECREF(each.read);
-      Py_XDECREF(each.write);
-    }
-    Py_DECREF(self->object);
+    delete self;
   });
-  delete self;
 }
 
 /* -------------------------------------------------------------------------------------- from
@@ -209,7 +215,6 @@ static void release(void *user) {
 /* methods: for each claim (read, write, highest), names or None. */
 static void set(hwsim::device &device, PyObject *object, PyObject *methods) {
   auto self = std::make_unique<code>();
-  self->resets = 0;
   bool good = models::each(methods, "methods", [&](PyObject *item) {
     method one{};
     if (!PyArg_ParseTuple(item, "OOK", &one.read, &one.write, &one.highest))
@@ -219,10 +224,14 @@ static void set(hwsim::device &device, PyObject *object, PyObject *methods) {
     self->methods.push_back(one);
     return true;
   });
+  if (good && self->methods.size() != device.description().claim_count) {
+    errors::raise(PyExc_ValueError, "methods must be as many as the model's claims");
+    good = false;
+  }
   self->object = good ? PyWeakref_NewRef(object, nullptr) : nullptr;
   if (!self->object)
     throw gil::interrupted{}; /* the Python error is set */
-  callbacks::expect_threads();
+  threads::expect_threads();
   const hwsim_behaviour behaviour = {read, write, release, self.get()};
   device.set_behaviour(behaviour);
   self.release();

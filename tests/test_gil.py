@@ -163,6 +163,12 @@ NATIVE = {
     "put_back_package": hold("put_back_package", lambda d: _native.put_back_package()),
     "bind_methods": hold("bind_methods", lambda d: _native.bind_methods(type("D", (N,), {}))),
     "operations": hold("operations", lambda d: _native.operations()),
+    "Device._behave": hold("hwsim::device::behave", lambda d: d._behave(d, [])),
+    "transaction_get": hold("transaction_get", lambda d: _native.transaction_get(d, 0)),
+    "transaction_set": hold("transaction_set", lambda d: _native.transaction_set(d, 0, 1, 1)),
+    "transaction_spend": hold("transaction_spend", lambda d: _native.transaction_spend(d, 0.1)),
+    "transaction_now_ns": hold("transaction_now_ns", lambda d: _native.transaction_now_ns(d)),
+    "transaction_claim": hold("transaction_claim", lambda d: _native.transaction_claim(d)),
     "gil_set_policy": hold(
         "gil_set_policy", lambda d: _native.gil_set_policy(gil.current_policy())
     ),

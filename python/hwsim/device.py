@@ -95,8 +95,6 @@ class Device(Scoped, _native.Device):
 
     Attributes:
         uri: The resource string that it was opened with.
-        model: The object of its model's class whose methods are its behaviours, with their state;
-            None: it has none.
 
     Raises:
         InvalidArgument: Something in the resource string, or the model, is wrong; the error says
@@ -107,7 +105,7 @@ class Device(Scoped, _native.Device):
     **Thread safety:** every method may be called from any thread at any time, all at once.
     """
 
-    model: Model | None = None
+    _model: Model | None = None
     _instead = "pass its uri, and open it there"
     _log, _debug = log, logging.DEBUG  # a destructor may run when the module's names are gone
 
@@ -128,7 +126,7 @@ class Device(Scoped, _native.Device):
                 if behaving is not None and entries is not None:
                     self._behave(behaving, entries.methods)
                     vars(behaving)[_DEVICE] = ref(self)
-                    self.model = behaving
+                    self._model = behaving
             except DeviceInUse as error:
                 raise opened.in_use(error, uri) from None
             except UnicodeEncodeError:  # with half of a surrogate pair
@@ -198,6 +196,11 @@ class Device(Scoped, _native.Device):
     def map(self) -> Map:
         """What the device's model says of its registers."""
         return Map.of_native(self)
+
+    @property
+    def model(self) -> Model | None:
+        """The object whose methods are its behaviours, with their state; None: it has none."""
+        return self._model
 
     @cached_property
     def _most_words(self) -> int:

@@ -19,6 +19,7 @@ from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
 from hwsim.events import Event, EventKind, Overflow
+from hwsim.models.declare import Model
 from hwsim.models.maps import Map
 from hwsim.signals import Signal, Waveform
 from hwsim.stream import Block, OverrunPolicy, SampleArray, SampleType, Span, Status
@@ -398,6 +399,11 @@ class Device(Opened):
     def map(self) -> Map:
         """What the device's model says of its registers."""
         return self.blocking.map
+
+    @property
+    def model(self) -> Model | None:
+        """The object whose methods are its behaviours, with their state; None: it has none."""
+        return self.blocking.model
 
     @property
     def name(self) -> str:
