@@ -524,6 +524,29 @@ static PyObject *completions_call(PyObject *object, PyObject *, PyObject *) {
   Py_RETURN_NONE;
 }
 
+/* ------------------------------------------------------------------ blocking calls on a loop -- */
+
+/* Before a call waits: on the thread of a loop in debug mode it warns. False: an error is set,
+ * because warnings may be errors. */
+static bool may_wait() {
+  static PyObject *asyncio = PyUnicode_InternFromString("_asyncio");
+  PyObject *module = PyImport_GetModule(asyncio); /* which nobody has imported: no loop runs */
+  if (!module)
+    return !PyErr_Occurred();
+  Py_DECREF(module);
+  static errors::factory running_loop("_asyncio", "_get_running_loop");
+  PyObject *get = running_loop.get(), *loop = get ? PyObject_CallNoArgs(get) : nullptr;
+  PyObject *done = loop;
+  if (loop && loop != Py_None) {
+    static errors::factory warn("hwsim.aio.debugging", "warn");
+    PyObject *function = warn.get();
+    done = function ? PyObject_CallOneArg(function, loop) : nullptr;
+    Py_DECREF(loop);
+  }
+  Py_XDECREF(done);
+  return done;
+}
+
 /* -------------------------------------------------------------------------------- the types -- */
 
 static PyMethodDef operation_methods[] = {

@@ -11,6 +11,10 @@ static PyObject *partial_to_python(const hwsim_block *partial); /* structs.h */
 #define CALLBACKS_STOP (void)!hwsim_events_stop(INT64_C(5000000000))
 #define GIL_HOOKS hwsim_hooks
 #define GIL_INSTALL_HOOKS(hooks) hwsim_hooks_set(hooks)
+namespace aio {
+static bool may_wait();
+}
+#define GIL_MAY_WAIT() aio::may_wait()
 /* What can wait or takes long may raise what a callback raised: operations.i names it. */
 #define ERRORS_DEFERRED_BY_DEFAULT false
 #define ERRORS_OWN                                                                                 \

@@ -623,16 +623,64 @@ def test_zero_latency_lets_others_have_their_turn(run: Run, open_device: OpenDev
     run(main())
 
 
-def test_blocking_call_on_the_loop_is_seen_in_debug_mode(
-    open_device: OpenDevice, caplog: pytest.LogCaptureFixture
+BLOCKING_CALLS: dict[str, Callable[[hwsim.Device], object]] = {
+    r"Device.read_voltage\(\) .* await hwsim.aio.Device.read_voltage\(\)": (
+        lambda device: device.read_voltage(0)
+    ),
+    r"Register.read\(\) .* await hwsim.aio.Register.read\(\)": (
+        lambda device: device.registers.ID.read()
+    ),
+    r"Stream.read\(\) .* await hwsim.aio.Stream.read\(\)": lambda device: device.stream(1e3).read(
+        2
+    ),
+    "a call of hwsim blocks": lambda device: device.read_register(0),
+}
+
+
+@pytest.mark.parametrize("text", BLOCKING_CALLS)
+def test_blocking_call_on_the_loop_is_named_in_debug_mode(
+    text: str, run: Run, open_device: OpenDevice
 ) -> None:
-    blocking = open_device("latency=200ms")
+    blocking = open_device("latency=1ms")
 
     async def main() -> None:
-        blocking.read_voltage(0)
+        BLOCKING_CALLS[text](blocking)
 
-    Run("asyncio")(main(), debug=True)
-    assert "took" in caplog.text
+    with pytest.warns(RuntimeWarning, match=text) as caught:
+        run(main(), debug=True)
+    assert caught[0].filename == __file__
+
+
+def test_blocking_call_warns_of_nothing_without_debug_mode_or_a_wait(
+    run: Run, open_device: OpenDevice
+) -> None:
+    slow, quick = open_device("latency=1ms"), open_device()
+
+    async def main() -> None:
+        slow.read_voltage(0)
+
+    async def main_in_debug_mode() -> None:
+        quick.read_voltage(0)
+        await hwsim.aio.Device(slow).read_voltage(0)
+        await asyncio.to_thread(slow.read_voltage, 0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(main())
+        run(main_in_debug_mode(), debug=True)
+        slow.read_voltage(0)
+
+
+def test_warning_that_is_an_error_ends_the_call(run: Run, open_device: OpenDevice) -> None:
+    blocking = open_device("latency=3600s&timeout=inf")
+
+    async def main() -> None:
+        blocking.write_register(0x40, 1)
+
+    with warnings.catch_warnings(), pytest.raises(RuntimeWarning, match="blocks the event loop"):
+        warnings.simplefilter("error")
+        run(main(), debug=True)
+    assert blocking.pending == 0
 
 
 def test_same_seed_gives_the_same_through_threads_and_asyncio(

@@ -18,7 +18,7 @@ LAYERS = (
     {"hwsim.bench", "hwsim.opening"},
     {"hwsim.aio.calls", "hwsim.aio.cancellation", "hwsim.aio.forms", "hwsim.aio.opening"},
     {"hwsim.aio", "hwsim.fleet.lifeline"},
-    {"hwsim.fleet"},
+    {"hwsim.aio.debugging", "hwsim.fleet"},
     {"hwsim"},
     {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
     {"hwsim.record.recorder"},

@@ -32,8 +32,10 @@
  *
  * A negative expected_ns says that another thread may be waited for that needs the GIL, such as one
  * that calls back: it is released then whatever the policy. The library calls enter and leave around
- * each wait (they may be nested), and poll (if not null)
- * about every 50 ms in it; poll's nonzero result must end the call.
+ * each wait (they may be nested), and poll (if not null) about every 50 ms in it; poll's nonzero
+ * result must end the call. Who wants to know of the other waits that release the GIL says
+ * #define GIL_MAY_WAIT(), an expression that is evaluated before, with the GIL held: false, with a
+ * Python error set, ends the call.
  *
  * A library that only asks now and then whether to go on, such as sqlite by its progress handler,
  * says #define GIL_POLLED, and asks gil::poll() there: true ends the call, because of Ctrl-C or what a
@@ -202,6 +204,9 @@ extern "C++" {
 #ifndef GIL_THRESHOLD_NS
 #define GIL_THRESHOLD_NS 100000
 #endif
+#ifndef GIL_MAY_WAIT
+#define GIL_MAY_WAIT() true
+#endif
 
 namespace gil {
 
@@ -335,10 +340,13 @@ private:
     if (!self->state_)
       self->main_ = interrupts::is_main_thread();
     self->lends_ |= needed;
-    if ((self->mode_ == when_blocking || needed) && !self->state_ && worth_it)
-      self->let_go();
+    if ((self->mode_ == when_blocking || needed) && !self->state_ && worth_it) {
+      self->raised_ = !needed && !(GIL_MAY_WAIT());
+      if (!self->raised_)
+        self->let_go();
+    }
     bool claims = self->may_raise_ && shared::the->deferring;
-    self->hooks_.poll = self->main_ || claims ? poll : nullptr;
+    self->hooks_.poll = self->main_ || claims || self->raised_ ? poll : nullptr;
   }
 
   static void leave(void *user) {
