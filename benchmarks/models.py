@@ -1,12 +1,14 @@
-"""What do models cost: a rule, opening a large map, its memory?
+"""What do models cost: a rule, a behaviour, opening a large map, its memory?
 
 ``python -m benchmarks.models [--json] [--quick]``. A write that sets off a rule is compared with
-one that does not, on a device without latency. Memory is what the process grows by for each
+one that does not, on a device without latency; one that calls a behaviour with a call of a Python
+function from C, by ctypes. Memory is what the process grows by for each
 register of the devices that are opened.
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import hwsim
 from benchmarks import harness
 from benchmarks.harness import Goal, Question, Run
-from hwsim.models import Field, Map, Register, RegisterInfo, when_written
+from hwsim.models import Field, Map, Register, RegisterInfo, on_write, when_written
 
 WRITES = 200_000
 REGISTERS = 10_000
@@ -34,7 +36,14 @@ class Model(hwsim.Model):
 
         ON = Field(0)
 
+    class CODED(Register, at=12):
+        """Calls a method."""
+
     rules = (when_written(RULED).set(FLAG.ON),)
+
+    @on_write(CODED)
+    def method(self, value: int) -> None:
+        """Does nothing."""
 
 
 def write(address: int) -> Run:
@@ -45,6 +54,19 @@ def write(address: int) -> Run:
         start = time.perf_counter()
         for value in range(WRITES):
             device[address] = value
+        return (time.perf_counter() - start) / WRITES
+
+    return run
+
+
+def callback() -> Run:
+    """Seconds a call of a Python function by one in C."""
+    call = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32)(lambda address, value: None)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for value in range(WRITES):
+            call(12, value)
         return (time.perf_counter() - start) / WRITES
 
     return run
@@ -99,6 +121,14 @@ QUESTIONS = [
         turns=15,
         quick=3,
         goals=[Goal("with a rule", 2, against="plain")],
+    ),
+    Question(
+        "a write that calls a behaviour",
+        "ns",
+        {"a callback": callback, "with a behaviour": lambda: write(12)},
+        turns=15,
+        quick=3,
+        goals=[Goal("with a behaviour", 3, against="a callback")],
     ),
     Question(
         "opening a device of 10,000 registers",

@@ -1,7 +1,7 @@
 /* Models in Python: nested tuples, in the order of the structures in hwsim/model.h.
  *
  *   model     (name, channels, big_endian, registers, memories, fifos, rules, claims)
- *   register  (name, address, bits, access, reset_value, writable, description, fields)
+ *   register  (name, address, bits, access, reset_value, writable, description, fields, role)
  *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators)
  *   memory    (name, address, bits, words, access, description)
  *   fifo      (name, depth, data, pops, pushes, level, empty, full, overflow, underflow)
@@ -9,9 +9,9 @@
  *              target, source, fifo, written, value, channel, code)
  *   claim     (on, reads, writes)
  *
- * Accesses and effects are numbers, flags bits: readable, writable, pulse, once. A description is
- * None or a string, and so is each name in a FIFO or a rule; `equals` is a number or None.
- * Enumerators are (name, value, description). */
+ * Accesses, effects and roles are numbers, flags bits: readable, writable, pulse, once. A
+ * description is None or a string, and so is each name in a FIFO or a rule; `equals` is a number or
+ * None. Enumerators are (name, value, description). */
 #ifndef HWSIM_INTERFACE_MODEL_H
 #define HWSIM_INTERFACE_MODEL_H
 
@@ -89,11 +89,12 @@ static bool parse_registers(PyObject *list, description *whole) {
   return each(list, "registers", [whole](PyObject *item) {
     hwsim_register one{};
     unsigned long long reset = 0, writable = 0;
-    int access = 0;
+    int access = 0, role = 0;
     PyObject *fields = nullptr;
-    if (!PyArg_ParseTuple(item, "sIIiKKzO", &one.name, &one.address, &one.bits, &access, &reset,
-                          &writable, &one.description, &fields))
+    if (!PyArg_ParseTuple(item, "sIIiKKzOi", &one.name, &one.address, &one.bits, &access, &reset,
+                          &writable, &one.description, &fields, &role))
       return false;
+    one.role = static_cast<hwsim_role>(role);
     one.access = static_cast<hwsim_access>(access);
     one.reset_value = reset;
     one.writable = writable;
@@ -231,10 +232,10 @@ static PyObject *describe_field(const hwsim_field &one) {
 }
 
 static PyObject *describe_register(const hwsim_register &one) {
-  return Py_BuildValue("(sIIiKKzN)", one.name, one.address, one.bits, one.access,
+  return Py_BuildValue("(sIIiKKzNi)", one.name, one.address, one.bits, one.access,
                        static_cast<unsigned long long>(one.reset_value),
                        static_cast<unsigned long long>(one.writable), one.description,
-                       tuple_of(one.fields, one.field_count, describe_field));
+                       tuple_of(one.fields, one.field_count, describe_field), one.role);
 }
 
 static PyObject *describe_memory(const hwsim_memory &one) {

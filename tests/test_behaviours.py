@@ -23,7 +23,7 @@ import hwsim
 import hwsim.aio
 from conftest import run_script
 from examples import examples
-from hwsim import errors, gil, models
+from hwsim import cli, errors, gil, models
 from hwsim.models import Block, Field, Register, on_read, on_write, when_changed
 
 CLOCKS = ["latency=0s", "latency=50us", "latency=2ms&clock=virtual", "latency=0s&clock=virtual"]
@@ -569,8 +569,15 @@ def test_wrong_declarations_are_refused() -> None:
 
 
 def test_forms_that_have_no_behaviours_say_so() -> None:
-    with pytest.warns(UserWarning, match="no form for the behaviour of DATA"):
+    with pytest.warns(UserWarning, match="no form for the behaviour of DATA and of 1 more"):
         models.yaml_of(Adder.map)
+    assert "| `SQUARE` | `square` |  |" in models.markdown(Adder.map)
+
+
+def test_info_shows_what_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", f"{__name__}:Adder"]) == 0
+    shown = capsys.readouterr().out
+    assert "behaviour of" in shown and "square" in shown
 
 
 # ------------------------------------------------------------------------------- processes, exit

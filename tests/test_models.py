@@ -425,3 +425,58 @@ def test_packages_offer_models(tmp_path: Path) -> None:
         cli.main(["list"])
     """
     assert "acme_psu:Supply" in run_script(script).check()
+
+
+# ---------------------------------------------------------------------------------------- roles
+
+
+def do_everything(device: hwsim.Device) -> list[object]:
+    """What each kind of register of the built-in model shows, and when."""
+    seen: list[object] = []
+    for name in ("VERSION", "CHANNELS", "STATUS", "UPTIME"):
+        seen.append(device.registers[name].read())
+    device.registers.CONTROL.write(0)
+    seen.append(device.registers.STATUS.read())
+    with pytest.raises(hwsim.errors.StateError):
+        device.read_voltage(0)
+    device.registers.CONTROL.write(1)
+    seen.append(device.read_voltage(3))
+    device.registers.EVENT_MASK.write(0xFFFF)
+    device.trigger(2.0)
+    device.inject("crc")
+    with pytest.raises(hwsim.errors.CRCError):
+        device.registers.SCRATCH0.read()
+    seen += [device.registers[name].read() for name in ("STATUS", "EVENT_STATUS", "FAULT_COUNT")]
+    seen.append(device.registers.UPTIME.read())
+    device.registers.COMMAND.write(1)
+    seen += [device.registers[name].read() for name in ("EVENT_MASK", "FAULT_COUNT", "UPTIME")]
+    return [*seen, device.now]
+
+
+def test_copy_of_the_built_in_model_does_all_that_it_does() -> None:
+    """It has no privilege: what its registers do beside holding values is said by their roles."""
+    settings = "clock=virtual&latency=3ms&seed=7"
+    with hwsim.open(f"hwsim://daq?{settings}") as daq:
+        copy = Map("copy", daq.map.registers.values(), channels=4)
+        expected = do_everything(daq)
+    with hwsim.open(f"hwsim://copy?{settings}", model=copy) as device:
+        assert do_everything(device) == expected
+
+
+def test_role_is_said_by_a_class_and_a_file(tmp_path: Path) -> None:
+    class Clock(hwsim.Model):
+        class MS(Register, at=0, access="RO", role="uptime"):
+            """Milliseconds."""
+
+    path = tmp_path / "clock.yaml"
+    path.write_text(models.yaml_of(Clock.map), encoding="utf-8")
+    for model in (Clock, path):
+        with hwsim.open("hwsim://clock?clock=virtual&latency=5ms", model=model) as device:
+            assert device[0] == 5
+
+    class Wrong(hwsim.Model):
+        class MS(Register, at=0, role="uptimes"):  # type: ignore[arg-type]
+            """Milliseconds."""
+
+    with pytest.raises(InvalidArgument, match="register MS: role must be one of firmware_version"):
+        _ = Wrong.map

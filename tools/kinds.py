@@ -21,6 +21,7 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "Waveform": ("WAVEFORMS", [n.lower() for n in headers.enumerators("waveform")]),
     "Clock": ("CLOCKS", [n.lower() for n in headers.enumerators("clock")]),
     "Access": ("ACCESSES", headers.enumerators("access")),
+    "Role": ("ROLES", headers.numbered("HWSIM_ROLES")),
     "OnRead": ("ON_READS", headers.numbered("HWSIM_ONREADS")),
     "OnWrite": ("ON_WRITES", headers.numbered("HWSIM_ONWRITES")),
     "When": ("WHENS", headers.numbered("HWSIM_WHENS")),

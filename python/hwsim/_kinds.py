@@ -49,6 +49,20 @@ CLOCKS: tuple[Clock, ...] = get_args(Clock)
 Access = Literal["RW", "RO", "WO", "W1C", "RC"]
 ACCESSES: tuple[Access, ...] = get_args(Access)
 
+Role = Literal[
+    "",
+    "firmware_version",
+    "converters",
+    "status",
+    "uptime",
+    "fault_count",
+    "event_mask",
+    "event_status",
+    "command",
+    "channels",
+]
+ROLES: tuple[Role, ...] = get_args(Role)
+
 OnRead = Literal["", "rclr", "rset"]
 ON_READS: tuple[OnRead, ...] = get_args(OnRead)
 

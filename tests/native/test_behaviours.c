@@ -93,14 +93,16 @@ static hwsim_error on_write(void *user, hwsim_transaction *transaction, size_t c
 
 static void on_release(void *user) { ((adder *)user)->released++; }
 
-static hwsim_device *open_adder(const char *uri, adder *self) {
-  CHECK_OK(hwsim_device_open_model(&model, uri, &self->device));
+static hwsim_device *open_as(const hwsim_model *kind, const char *uri, adder *self) {
+  CHECK_OK(hwsim_device_open_model(kind, uri, &self->device));
   const hwsim_behaviour behaviour = {
       .read = on_read, .write = on_write, .release = on_release, .user = self};
   CHECK_OK(hwsim_behaviour_set(self->device, &behaviour));
   CHECK_FAILS(hwsim_behaviour_set(self->device, &behaviour), HWSIM_ESTATE);
   return self->device;
 }
+
+static hwsim_device *open_adder(const char *uri, adder *self) { return open_as(&model, uri, self); }
 
 static void close_adder(adder *self) {
   hwsim_device_free(self->device);
@@ -480,6 +482,33 @@ static void a_manual_clock_waits_for_it(void) {
   close_adder(&self);
 }
 
+static void count_ticks(adder *self, hwsim_transaction *transaction) {
+  self->seen = get(transaction, PLAIN);
+}
+
+static void time_stands_still_while_it_runs(void) {
+  static const hwsim_rule tick = {.when = HWSIM_WHEN_EVERY,
+                                  .delay_ns = 1 * MS,
+                                  .then = HWSIM_THEN_ADD,
+                                  .target = "PLAIN",
+                                  .value = 1};
+  hwsim_model ticking = model;
+  ticking.rules = &tick;
+  ticking.rule_count = 1;
+  adder self = {.meanwhile = count_ticks};
+  hwsim_device *device = open_as(&ticking, "hwsim://adder?latency=2500us&clock=manual", &self);
+  operation write = {.device = device, .run = run_write, .address = DATA, .call = &forever};
+  operation read = {.device = device, .run = run_read, .address = PLAIN, .call = &forever};
+  operation_start(&write);
+  operation_start(&read);
+  advance(device, 100 * MS);
+  CHECK_OK(operation_join(&write));
+  CHECK_OK(operation_join(&read));
+  CHECK_EQUAL(self.seen, 2);
+  CHECK_EQUAL(read.value, 5);
+  close_adder(&self);
+}
+
 /* -------------------------------------------------------------------------------- the device -- */
 
 static void faults_hit_before_the_code_is_called(void) {
@@ -591,6 +620,7 @@ static const test tests[] = {
     TEST(calls_that_do_not_block_are_called_for_by_the_queue),
     TEST(a_request_can_be_freed_while_its_code_runs),
     TEST(a_manual_clock_waits_for_it),
+    TEST(time_stands_still_while_it_runs),
     TEST(faults_hit_before_the_code_is_called),
     TEST(it_is_told_of_resets),
     TEST(without_code_claims_do_nothing),

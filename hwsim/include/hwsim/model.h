@@ -18,22 +18,22 @@ typedef enum hwsim_access {
   HWSIM_ACCESS_RC = 4   /* read-only, reading clears it */
 } hwsim_access;
 
-/* X(name, value, meaning): what a register has to do with the rest of the device. A model uses each
- * role but NONE at most once; what it leaves out the device has not. */
+/* X(NAME, value, text, meaning): what a register has to do with the rest of the device. A model
+ * uses each role but NONE at most once; what it leaves out the device has not. */
 #define HWSIM_ROLES(X)                                                                             \
-  X(NONE, 0, "holds a value, no more")                                                             \
-  X(FIRMWARE_VERSION, 1, "reads the version of the firmware that runs")                            \
-  X(CONVERTERS, 2, "bit 0 enables the converters; without this role they always are")              \
-  X(STATUS, 3, "bit 0: converters ready; bit 1: EVENT_STATUS & EVENT_MASK not 0")                  \
-  X(UPTIME, 4, "reads milliseconds since open, reset or power-on, modulo 2^32")                    \
-  X(FAULT_COUNT, 5, "counts the faults that operations have suffered")                             \
-  X(EVENT_MASK, 6, "which events set bit 1 of STATUS")                                             \
-  X(EVENT_STATUS, 7, "bit n is set by an event of kind n, see hwsim_event")                        \
-  X(COMMAND, 8, "writing 1 is a software reset")                                                   \
-  X(CHANNELS, 9, "reads the number of channels")
+  X(NONE, 0, "", "holds a value, no more")                                                         \
+  X(FIRMWARE_VERSION, 1, "firmware_version", "reads the version of the firmware that runs")        \
+  X(CONVERTERS, 2, "converters", "bit 0 enables the converters; without it they always are")       \
+  X(STATUS, 3, "status", "bit 0: converters ready; bit 1: EVENT_STATUS & EVENT_MASK not 0")        \
+  X(UPTIME, 4, "uptime", "reads milliseconds since open, reset or power-on, modulo 2^32")          \
+  X(FAULT_COUNT, 5, "fault_count", "counts the faults that operations have suffered")              \
+  X(EVENT_MASK, 6, "event_mask", "which events set bit 1 of STATUS")                               \
+  X(EVENT_STATUS, 7, "event_status", "bit n is set by an event of kind n, see hwsim_event")        \
+  X(COMMAND, 8, "command", "writing 1 is a software reset")                                        \
+  X(CHANNELS, 9, "channels", "reads the number of channels")
 
 typedef enum hwsim_role {
-#define HWSIM_X(name, value, meaning) HWSIM_ROLE_##name = value,
+#define HWSIM_X(name, value, text, meaning) HWSIM_ROLE_##name = value,
   HWSIM_ROLES(HWSIM_X)
 #undef HWSIM_X
 } hwsim_role;

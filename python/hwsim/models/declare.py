@@ -18,7 +18,7 @@ from enum import EnumMeta
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 from hwsim import _native
-from hwsim._kinds import Access, Code, OnRead, OnWrite, Then, When
+from hwsim._kinds import Access, Code, OnRead, OnWrite, Role, Then, When
 from hwsim.arguments import choice
 from hwsim.errors import InvalidArgument
 from hwsim.models.maps import (
@@ -143,9 +143,12 @@ class Register(_Placed):
         writable: Mask of what a write changes outside of fields; None: all, unless it has fields.
         count: Makes it an array, ``"NAME[0]"`` and so on.
         stride: From one to the next, in bytes; None: its size.
+        role: What it has to do with the rest of the device, such as ``"uptime"``; see
+            :class:`RegisterInfo`.
     """
 
     bits: ClassVar[int]
+    role: ClassVar[Role]
     access: ClassVar[Access]
     reset: ClassVar[int]
     writable: ClassVar[int | None]
@@ -160,8 +163,10 @@ class Register(_Placed):
         writable: int | None = None,
         count: int | None = None,
         stride: int | None = None,
+        role: Role = "",
     ) -> None:
         super().__init_subclass__()
+        cls.role = role
         cls.bits, cls.access, cls.reset, cls.writable = bits, access, reset, writable
         cls._place(at, count, stride, bits // 8)
 
@@ -183,7 +188,9 @@ class Register(_Placed):
         if mask is None:
             mask = 0 if fields or access in ("RO", "RC") else (1 << cls.bits) - 1
         for each, address in cls._places(name):
-            yield RegisterInfo(each, address, cls.bits, access, reset, mask, _said(cls), fields)
+            yield RegisterInfo(
+                *(each, address, cls.bits, access, reset, mask, _said(cls), fields), role=cls.role
+            )
 
 
 class Memory(_Placed):

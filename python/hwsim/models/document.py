@@ -99,6 +99,7 @@ def _register(name: str, said: dict[str, Any]) -> RegisterInfo:
         said.get("writable", everything),
         said.get("description", ""),
         fields,
+        role=said.get("role", ""),
     )
 
 
@@ -201,8 +202,16 @@ def _said_register(one: RegisterInfo) -> dict[str, Any]:
             "reset": one.reset_value,
             "writable": one.writable,
             "description": one.description,
+            "role": one.role,
         },
-        {"bits": 32, "access": "RW", "reset": 0, "writable": everything, "description": ""},
+        {
+            "bits": 32,
+            "access": "RW",
+            "reset": 0,
+            "writable": everything,
+            "description": "",
+            "role": "",
+        },
     )
     if fields:
         said["fields"] = {field.name: _said_field(field, one.access) for field in fields}

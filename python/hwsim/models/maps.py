@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hwsim import _kinds, _native
-from hwsim._kinds import Access, Code, OnRead, OnWrite, Then, When
+from hwsim._kinds import Access, Code, OnRead, OnWrite, Role, Then, When
 from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.errors import InvalidArgument
 
@@ -90,6 +90,10 @@ class RegisterInfo(NamedTuple):
         description: What it is for.
         fields: Bits with a meaning of their own.
         view: It is another name of a register with the same address; what that does counts.
+        role: What it has to do with the rest of the device: ``""``: nothing;
+            ``"firmware_version"``, ``"converters"``, ``"status"``, ``"uptime"``, ``"fault_count"``,
+            ``"event_mask"``, ``"event_status"``, ``"command"``, ``"channels"``; see ``HWSIM_ROLES``
+            in C. Each at most once in a model.
     """
 
     name: str
@@ -101,6 +105,7 @@ class RegisterInfo(NamedTuple):
     description: str = ""
     fields: tuple[FieldInfo, ...] = ()
     view: bool = False
+    role: Role = ""
 
     @property
     def changeable(self) -> int:
@@ -349,11 +354,14 @@ def _register(one: RegisterInfo) -> tuple[object, ...]:
     }
     _check(f"register {one.name}", numbers)
     fields = [_field(one, field) for field in one.fields if not field.view]
+    if one.role not in _kinds.ROLES:
+        known = ", ".join(filter(None, _kinds.ROLES))
+        raise InvalidArgument(f"register {one.name}: role must be one of {known}: {one.role!r}")
     access = _kinds.ACCESSES.index(one.access)
     # Descriptions and enumerations stay in Python.
     return (
         *(one.name, one.address, one.bits, access, one.reset_value, one.writable, None),
-        fields,
+        *(fields, _kinds.ROLES.index(one.role)),
     )
 
 
@@ -421,10 +429,11 @@ def _of_rule(entry: tuple[Any, ...]) -> RuleInfo:
 
 
 def _of_register(entry: tuple[Any, ...]) -> RegisterInfo:
-    name, address, bits, access, reset, writable, description, fields = entry
+    name, address, bits, access, reset, writable, description, fields, role = entry
     return RegisterInfo(
         *(name, address, bits, _kinds.ACCESSES[access], reset, writable, description or ""),
         tuple(_of_field(field) for field in fields),
+        role=_kinds.ROLES[role],
     )
 
 
