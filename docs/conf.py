@@ -37,7 +37,10 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(numpy|np|npt|collections\.abc|concurrent\.futures)\..*"),
     (r"py:.*", r"(datetime|enum|os|pathlib|sys|unittest)\..*"),
-    (r"py:class", r"hwsim\.(_native|aio\.calls|aio\.opening)\..*|hwsim\.fleet\.T"),
+    (
+        r"py:class",
+        r"hwsim\.(_native|aio\.calls|aio\.opening)\..*|hwsim\.fleet\.T|hwsim\.models\.declare\._Method",
+    ),
     (r"py:class", r"ArrayLike|Samples|list\[tuple\[int"),
     (r"c:identifier", r"u?int\d+_t|size_t|bool|model_image"),
 ]

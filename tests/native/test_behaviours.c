@@ -6,7 +6,15 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
-enum { DATA = 0x00, SUM = 0x04, CTRL = 0x08, COUNT = 0x0C, PLAIN = 0x10, WIDE = 0x18 };
+enum {
+  DATA = 0x00,
+  SUM = 0x04,
+  CTRL = 0x08,
+  COUNT = 0x0C,
+  PLAIN = 0x10,
+  WIDE = 0x18,
+  FAULTS = 0x20
+};
 enum { DATA_WRITES, SUM_READS, CTRL_ACCESSES, WIDE_WRITES };
 
 static const hwsim_field ctrl_fields[] = {
@@ -20,6 +28,10 @@ static const hwsim_register registers[] = {
     {.name = "COUNT", .address = COUNT, .access = HWSIM_ACCESS_RO},
     {.name = "PLAIN", .address = PLAIN, .writable = UINT32_MAX},
     {.name = "WIDE", .address = WIDE, .bits = 64, .writable = UINT64_MAX},
+    {.name = "FAULTS",
+     .address = FAULTS,
+     .access = HWSIM_ACCESS_RO,
+     .role = HWSIM_ROLE_FAULT_COUNT},
 };
 static const hwsim_claim claims[] = {{.on = "DATA", .writes = true},
                                      {.on = "SUM", .reads = true},
@@ -317,6 +329,25 @@ static void an_operation_can_end_while_its_code_runs(void) {
   }
 }
 
+static void nothing_happens_until_its_code_has_returned(void) {
+  adder self = {.meanwhile = stay};
+  hwsim_device *device = open_adder("hwsim://adder?latency=0s", &self);
+  operation first = {.device = device, .run = run_write, .address = DATA, .call = &forever};
+  const hwsim_call hasty = {.timeout_ns = 20 * MS};
+  uint64_t value;
+  operation_launch(&first);
+  wait_until_entered(&self);
+  CHECK_OK(hwsim_device_cancel(device));
+  CHECK_EQUAL(pending(device), 0);
+  CHECK_FAILS(hwsim_register_read(device, PLAIN, &hasty, &value), HWSIM_ETIMEOUT);
+  operation second = {.device = device, .run = run_read, .address = COUNT, .call = NULL};
+  operation_start(&second);
+  self.leave = true;
+  CHECK_EQUAL(operation_join(&first), HWSIM_ECANCELLED);
+  CHECK_OK(operation_join(&second));
+  close_adder(&self);
+}
+
 static void closing_ends_what_waits_for_it(void) {
   adder self = {.meanwhile = stay};
   hwsim_device *device = open_adder("hwsim://adder?latency=1ms&clock=virtual", &self);
@@ -428,6 +459,25 @@ static void calls_that_do_not_block_are_called_for_by_the_queue(void) {
   }
 }
 
+static void one_that_another_thread_has_called_for_ends_in_its_queue(void) {
+  adder self = {.spends_ns = 30 * MS};
+  hwsim_device *device = open_adder("hwsim://adder?latency=1ms", &self);
+  hwsim_queue *queue;
+  hwsim_request *request;
+  CHECK_OK(hwsim_queue_new(&queue));
+  CHECK_OK(hwsim_request_new(queue, NULL, &request));
+  const hwsim_call call = {HWSIM_TIMEOUT_NEVER, NULL, request}, hasty = {.timeout_ns = 5 * MS};
+  CHECK_EQUAL(hwsim_register_write(device, DATA, 1, &call), HWSIM_EPENDING);
+  uint64_t value;
+  CHECK_FAILS(hwsim_register_read(device, PLAIN, &hasty, &value), HWSIM_ETIMEOUT);
+  CHECK_EQUAL(self.calls, 1);
+  CHECK(take(queue).request == request);
+  CHECK_OK(hwsim_register_write(device, DATA, 1, &call));
+  hwsim_request_free(request);
+  hwsim_queue_free(queue);
+  close_adder(&self);
+}
+
 static void *settle(void *queue) {
   CHECK_OK(hwsim_queue_settle(queue, 1));
   return NULL;
@@ -511,6 +561,13 @@ static void time_stands_still_while_it_runs(void) {
 
 /* -------------------------------------------------------------------------------- the device -- */
 
+static void see_role(adder *self, hwsim_transaction *transaction) {
+  uint64_t value;
+  (void)self;
+  CHECK_FAILS(hwsim_transaction_get(transaction, FAULTS, &value), HWSIM_EACCESS);
+  CHECK_MESSAGE("FAULTS at 0x20 is one with a role");
+}
+
 static void faults_hit_before_the_code_is_called(void) {
   adder self = {0};
   hwsim_device *device = open_adder("hwsim://adder?latency=1ms&clock=virtual&fault=crc", &self);
@@ -524,6 +581,16 @@ static void faults_hit_before_the_code_is_called(void) {
   stuck.value = 0;
   CHECK_OK(hwsim_fault_inject(device, &stuck));
   CHECK_EQUAL(read_at(device, SUM), 1004);
+  CHECK_EQUAL(read_at(device, FAULTS), 1);
+  hwsim_fault spike;
+  CHECK_OK(hwsim_fault_init(HWSIM_FAULT_SPIKE, &spike));
+  CHECK_OK(hwsim_fault_clear(device));
+  CHECK_OK(hwsim_fault_inject(device, &spike));
+  self.spends_ns = 1 * MS;
+  write_to(device, DATA, 5);
+  CHECK_EQUAL(read_at(device, FAULTS), 2); /* it was suffered once */
+  self.meanwhile = see_role;
+  write_to(device, DATA, 5);
   close_adder(&self);
 }
 
@@ -615,9 +682,11 @@ static const test tests[] = {
     TEST(it_can_cancel_and_close_its_own_device),
     TEST(others_wait_and_are_not_kept_longer_than_they_said),
     TEST(an_operation_can_end_while_its_code_runs),
+    TEST(nothing_happens_until_its_code_has_returned),
     TEST(closing_ends_what_waits_for_it),
     TEST(any_number_of_threads_comes_to_the_same),
     TEST(calls_that_do_not_block_are_called_for_by_the_queue),
+    TEST(one_that_another_thread_has_called_for_ends_in_its_queue),
     TEST(a_request_can_be_freed_while_its_code_runs),
     TEST(a_manual_clock_waits_for_it),
     TEST(time_stands_still_while_it_runs),

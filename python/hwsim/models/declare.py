@@ -143,8 +143,7 @@ class Register(_Placed):
         writable: Mask of what a write changes outside of fields; None: all, unless it has fields.
         count: Makes it an array, ``"NAME[0]"`` and so on.
         stride: From one to the next, in bytes; None: its size.
-        role: What it has to do with the rest of the device, such as ``"uptime"``; see
-            :class:`RegisterInfo`.
+        role: What it has to do with the rest of the device, such as ``"uptime"``.
     """
 
     bits: ClassVar[int]
@@ -461,8 +460,8 @@ class Model:
     one at a time, in the order of the operations on the bus, and its time stands still meanwhile.
     Calls of behaviours of different devices overlap. A behaviour
 
-    - sees and changes registers by :meth:`read` and :meth:`write`, and takes time by
-      :meth:`spend`. It all happens together, when the operation takes effect;
+    - sees and changes registers by ``self.read()`` and ``self.write()``, and takes time by
+      ``self.spend()``. It all happens together, when the operation takes effect;
     - makes the operation fail by raising an exception: that very one is raised to whoever made the
       call, and no register has changed. Its own attributes are as it left them;
     - must not wait for a thread that uses the device. Operations on devices with behaviours raise
