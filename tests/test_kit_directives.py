@@ -145,6 +145,9 @@ def test_callables_are_functions_on_the_thread_of_the_call(kind: str) -> None:
         assert error(zoo.apply, fails, 4) == "KeyError: 0" and calls == [0]
         assert error(zoo.apply, lambda i: "x", 1) == (
             "TypeError: the result of the callback must be a number, got 'x' (str)")
+        heard = []
+        zoo.whisper(lambda text: heard.append(bytes(text)))  # its user pointer is no void *
+        assert heard == [b"grr"]
         assert error(zoo.apply, 5, 1).startswith("TypeError: function must be callable or None")
         """,
     )
@@ -161,6 +164,28 @@ def test_callables_are_functions_on_threads_of_the_library(kind: str) -> None:
         lion.legs(), lion.shut()  # quick, and it closes: they are not refused
         assert error(zoo.release_for, 1) == "ZeroDivisionError: division by zero"
         zoo.release_for(1)  # once
+        """,
+    )
+
+
+def test_closing_joins_a_thread_that_calls_back(kind: str) -> None:
+    """It has no need of the GIL for that, and is not refused by what the callback has raised."""
+    check(
+        kind,
+        """
+        sys.unraisablehook = lambda unraisable: None
+        called = threading.Event()
+        def fails(text):
+            called.set()
+            raise KeyError(text)
+        for end in "shut", "destructor":
+            called.clear()
+            cricket = zoo.cricket(fails)
+            assert called.wait(60)
+            if end == "shut":
+                cricket.shut()
+            del cricket
+            assert error(zoo.release_for, 1) == "KeyError: 'chirp'"
         """,
     )
 
@@ -217,6 +242,21 @@ def test_what_touches_python_has_the_gil(kind: str) -> None:
         listener.tell()
         assert target.got == [42]
         """,
+    )
+
+
+def test_handles_are_results_beside_a_status(kind: str) -> None:
+    check(
+        kind,
+        """
+        made, number = doors.open_well(5)
+        assert number == 6 and type(made) is doors.door
+        made.close()
+        assert error(made.knock).startswith("ValueError: the ")
+        assert doors.open_well(0) == [None, 1]
+        """,
+        "doors",
+        SETUP.replace("zoo", "doors").replace("lion = doors.animal(4)", ""),
     )
 
 

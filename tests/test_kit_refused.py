@@ -93,6 +93,22 @@ def test_swig_says_what_is_missing(
     assert message in str(refused.value)
 
 
+def test_names_that_no_function_has_are_refused(tmp_path: Path) -> None:
+    """A directive with a typing error would do nothing, and nobody would know."""
+    interface = tmp_path / "wrong.i"
+    kit = "%module wrong\n" + KIT
+    code = "%inline %{ namespace a { template <class T> struct b { void read() {} }; } %}"
+    interface.write_text(
+        kit
+        + "%quick(a::b<int>::read, *::read)\n%wakes(0, a::b::raed)\n"
+        + code
+        + "\n%template(b) a::b<int>;"
+    )
+    folder = bindings.build(interface, "proxies", flags=["-w"])
+    script = run_script("import sys; sys.path.insert(0, sys.argv[1]); import wrong", str(folder))
+    assert "names a::b::raed, but no function of the module has this name in C++" in script.stderr
+
+
 def test_sealing_the_classes_of_all_modules_is_refused(tmp_path: Path) -> None:
     said = refusal(KIT + "%seal_classes", "builtin", tmp_path, "-fsyntax-only")
     assert "compile with -DSWIG_TYPE_TABLE" in said

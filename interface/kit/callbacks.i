@@ -7,11 +7,11 @@
  *                                                               takes the callback away
  *   %callable(std::function<void(double)>)                      as long as the library keeps it
  *
- * Pointer and function may come in either order; the user pointer is the last void * that the function
- * gets. FAILED is what the function returns after an exception, such as 1 where that ends the
- * operation; leave it out for functions that return nothing. On the thread of the call the
- * exception comes out of the call; on a thread of the library it is deferred: the next call raises
- * it, or one that waits (errors.i, gil.i).
+ * Pointer and function may come in either order; the user pointer, void * or another one such as
+ * char *, is the last of its type that the function gets. FAILED is what the function returns after an
+ * exception, such as 1 where that ends the operation; leave it out for functions that return nothing.
+ * On the thread of the call the exception comes out of the call; on a thread of the library it is
+ * deferred: the next call raises it, or one that waits (errors.i, gil.i).
  *
  * What it gets is converted by values.i. It is kept, with what it refers to, until it is replaced, or
  * the object that it was given to is closed (%closes) or destroyed. What the library calls after that
@@ -310,17 +310,18 @@ template <class T> constexpr T no_value() {
     return T{};
 }
 
-/* The last void * among these types, or -1. */
-template <class... Arguments> constexpr int user_pointer() {
+/* The last of this type among these, or -1. */
+template <class User, class... Arguments> constexpr int user_pointer() {
   int found = -1, at = 0;
-  ((found = std::is_same_v<Arguments, void *> ? at : found, at++), ...);
+  ((found = std::is_same_v<Arguments, User *> ? at : found, at++), ...);
   return found;
 }
 
 /* The C function that stands for a callable. */
-template <class Signature> struct function;
-template <class Result, class... Arguments> struct function<Result (*)(Arguments...)> {
-  static constexpr int USER = user_pointer<Arguments...>();
+template <class Signature, class User> struct function;
+template <class Result, class... Arguments, class User>
+struct function<Result (*)(Arguments...), User> {
+  static constexpr int USER = user_pointer<User, Arguments...>();
   static_assert(USER >= 0, "the library must pass the user pointer back to the callback");
 
   template <class Failed, Failed Value> static Result call(Arguments... given) {
@@ -350,8 +351,9 @@ public:
   offer &operator=(const offer &) = delete;
 
   /* False with TypeError. */
-  template <class Failed, Failed Value, class Function>
-  bool make(PyObject *callable, const char *name, Function **function_out, void **user_out) {
+  template <class Failed, Failed Value, class Function, class User,
+            std::enable_if_t<std::is_function_v<Function>, int> = 0>
+  bool make(PyObject *callable, const char *name, Function **function_out, User **user_out) {
     if (!check(callable, name))
       return false;
     if (callable != Py_None && threads::stopped()) {
@@ -361,12 +363,13 @@ public:
     }
     threads::expect_threads();
     user_ = callable == Py_None ? nullptr : registry::add(callable);
-    *user_out = user_;
-    *function_out = user_ ? &function<Function *>::template call<Failed, Value> : nullptr;
+    *user_out = static_cast<User *>(user_);
+    *function_out = user_ ? &function<Function *, User>::template call<Failed, Value> : nullptr;
     return true;
   }
-  template <class Failed, Failed Value, class Function>
-  bool make(PyObject *callable, const char *name, void **user_out, Function **function_out) {
+  template <class Failed, Failed Value, class User, class Function,
+            std::enable_if_t<std::is_function_v<Function>, int> = 0>
+  bool make(PyObject *callable, const char *name, User **user_out, Function **function_out) {
     return make<Failed, Value>(callable, name, function_out, user_out);
   }
 

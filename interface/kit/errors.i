@@ -22,7 +22,7 @@
  *   %errors_deferred(NAME)         a call of NAME may raise a deferred exception
  *   %errors_never_deferred(NAME)   it may not: what it does must not be left out
  *
- * NAME is the C++ name, such as vendor::device::close. Define ERRORS_DEFERRED_BY_DEFAULT as false
+ * NAME is the C++ name, such as vendor::device::close; import fails if there is no such function. Define ERRORS_DEFERRED_BY_DEFAULT as false
  * where it is simpler to name those that may.
  */
 #ifndef KIT_ERRORS_I
@@ -37,7 +37,9 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <new>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <typeinfo>
@@ -187,6 +189,53 @@ constexpr uint64_t name(const char *declaration) { /* FNV-1a */
   return hash;
 }
 
+/* Names that something is said of. A declaration that none of them fits, by its full name or, after
+ * an asterisk, its last part, shows that one was not meant so: without spaces and template arguments. */
+[[maybe_unused]] static std::map<uint64_t, std::string> &said() {
+  static std::map<uint64_t, std::string> all;
+  return all;
+}
+constexpr uint64_t plain_name(const char *declaration, bool last = false) {
+  uint64_t hash = name("");
+  for (int depth = 0; *declaration && *declaration != '('; declaration++) {
+    char c = *declaration;
+    if (last && c == ':' && depth == 0)
+      hash = name("");
+    else if (c != ' ' && c != '<' && depth == 0)
+      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+    depth += (c == '<') - (c == '>');
+  }
+  return hash;
+}
+[[maybe_unused]] static void say(const char *name) {
+  bool any = std::strncmp(name, "*::", 3) == 0;
+  said()[plain_name(any ? name + 3 : name)] = name;
+}
+[[maybe_unused]] static std::set<uint64_t> &wrapped() {
+  static std::set<uint64_t> all;
+  return all;
+}
+/* A wrapper that refers to `known` is known before the module is made. */
+template <uint64_t Name> struct wrapper {
+  static inline const bool known = (wrapped().insert(Name), true);
+};
+#define ERRORS_WRAPS(DECLARATION)                                                                  \
+  (void)&errors::wrapper<errors::plain_name(DECLARATION)>::known;                                  \
+  (void)&errors::wrapper<errors::plain_name(DECLARATION, true)>::known
+
+/* False with ImportError. */
+[[maybe_unused]] static bool check_said(PyObject *module) {
+  for (const auto &each : said())
+    if (!wrapped().count(each.first)) {
+      PyErr_Format(PyExc_ImportError,
+                   "%s: a directive such as %%quick or %%wakes names %s, but no function of the "
+                   "module has this name in C++, with its namespace and class",
+                   PyModule_GetName(module), each.second.c_str());
+      return false;
+    }
+  return true;
+}
+
 constexpr bool is_destructor(const char *declaration) {
   for (; *declaration && *declaration != '('; declaration++)
     if (*declaration == '~')
@@ -281,6 +330,10 @@ private:
 namespace python_errors {} // the classes that %error_class makes
 %}
 
+%init %{
+  module::finishings().push_back(errors::check_said);
+%}
+
 /* After all headers, so that what they define may come before or after this file. */
 %wrapper %{
 extern "C++" {
@@ -366,6 +419,9 @@ NAME.__module__ = __name__
 namespace errors {
 template <> constexpr rule deferral<name(#NAME)> = rule::RULE;
 }
+%}
+%init %{
+  errors::say(#NAME);
 %}
 %enddef
 %define %errors_deferred(NAME)

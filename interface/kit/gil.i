@@ -12,7 +12,8 @@
  *                         thread, such as vendor_cancel(arg1): arg1 is the first argument (interrupts.i)
  *
  * NAMES are C++ names, such as vendor::device::read, also with their parameters,
- * vendor::device::read(int), or *::read for the methods of every class.
+ * vendor::device::read(int), or *::read for the methods of every class. A name that no function has is
+ * an ImportError.
  *
  * The GIL is then released around the whole call, unless it is quick. What takes or returns a
  * PyObject * touches Python, and keeps the GIL; to say of it that it blocks does not compile. C++
@@ -451,6 +452,7 @@ template <class Object> struct turn_of<closes::handle, Object> { /* it ends thos
  * what a callback has raised. CLOSES: its first argument is closed. */
 %define %gil_frame(MODE, SAID, RULE, CLOSES)
   (void)self;
+  ERRORS_WRAPS("$decl");
   if (ERRORS_MAY_RAISE("$decl", RULE) && errors::raise_deferred())
     SWIG_fail;
   try {
@@ -479,6 +481,7 @@ template <class Object> struct turn_of<closes::handle, Object> { /* it ends thos
 /* The same for a call that WAKE ends. */
 %define %gil_waking_frame(WAKE)
   (void)self;
+  ERRORS_WRAPS("$decl");
   if (ERRORS_MAY_RAISE("$decl", raises) && errors::raise_deferred())
     SWIG_fail;
   try {
@@ -519,6 +522,7 @@ template <class Object> struct turn_of<closes::handle, Object> { /* it ends thos
 %exception NAME { %gil_frame(MODE, true, RULE, CLOSES) }
 %init %{
   gil::declared()[#NAME] = gil::MODE;
+  errors::say(#NAME);
 %}
 %enddef
 
@@ -557,6 +561,7 @@ template <class Object> struct turn_of<closes::handle, Object> { /* it ends thos
 %exception NAME { %gil_waking_frame(WAKE) }
 %init %{
   gil::declared()[#NAME] = gil::release;
+  errors::say(#NAME);
 %}
 %enddef
 %define %wakes(WAKE, NAMES...)

@@ -54,6 +54,7 @@ static void remove_sign(sign *handle) { delete handle; }
 
 %error_class(DoorError, RuntimeError)
 %status(door_status, status, "it is stuck", DoorError)
+%output(int, number_out)
 %calls_back((door_progress report, void *user))
 %handle(door, destroy)
 %one_at_a_time(door)
@@ -85,6 +86,11 @@ typedef int (*door_progress)(void *user);
 door_status open_badly(door **made) {
   *made = new door{true};
   return 1;
+}
+door_status open_well(int number, door **made, int *number_out) {
+  *made = number ? new door{} : nullptr;
+  *number_out = number + 1;
+  return 0;
 }
 int call_back(door_progress report, void *user) { return report(user); }
 void wait() { wait_for_exit(); }

@@ -2,6 +2,7 @@
 %module(directors="1", threads="1") zoo
 %include "all.i"
 %{
+#include <atomic>
 #include <chrono>
 #include <complex>
 #include <functional>
@@ -39,6 +40,7 @@ struct escaped : error {
 %closes(*::shut)
 %computes(zoo::sum(const int16_t *, short))
 %feature("director") zoo::visitor;
+%calls_back((zoo::murmur how, unsigned char *user))
 %feature("kwargs") zoo::named;
 %director_returns(zoo::visitor::leave)
 
@@ -101,6 +103,8 @@ inline double sum(const double *values, size_t count) { double sum = 0; while (c
 inline int weigh(const double *weights, int count) { return weights ? count : -1; }
 inline void fill(void *data, long long size) { for (long long i = 0; i < size; i++) static_cast<char *>(data)[i] = 7; }
 inline int named(int first, int second = 2) { return 10 * first + second; }
+typedef void (*murmur)(const unsigned char *text, int count, unsigned char *user);
+inline void whisper(murmur how, unsigned char *user) { how((const unsigned char *)"grr", 3, user); }
 inline double apply(std::function<double(int)> function, int times) { double sum = 0; for (int i = 0; i < times; i++) sum += function(i); return sum; }
 inline void on_thread(const std::function<void(std::string)> &function) { std::thread([&] { function("there"); }).join(); }
 /* Python in a function: what shows it keeps the GIL, and a target takes it. */
@@ -122,6 +126,22 @@ public:
 
 private:
   callbacks::target target_;
+};
+/* Calls on a thread of its own, which its end joins. */
+class cricket {
+public:
+  explicit cricket(std::function<void(std::string)> chirp)
+      : thread_([this, chirp] { while (!ended_) chirp("chirp"); }) {}
+  ~cricket() { shut(); }
+  void shut() {
+    ended_ = true;
+    if (thread_.joinable())
+      thread_.join();
+  }
+
+private:
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
 };
 inline int held_inside() {
   gil::held held;
