@@ -29,7 +29,7 @@ SETUP = """
 IN_A_CALL = {
     "a call": "begin(doors.wait)",
     "close()": "begin(doors.door(True).close)",
-    "a destructor": "doors = [doors.door(True)]; begin(doors.clear)",
+    "a destructor": "begin(lambda: doors.door(True))",
     "an open that fails": "begin(doors.open_badly)",
     "a queue": "door = doors.door(False); begin(door._pass); begin(door.knock)",
 }
@@ -77,7 +77,8 @@ def test_calls_queue_after_a_sub_interpreter_was_made(kind: str) -> None:
 def test_a_child_knows_nothing_of_callbacks_in_its_parent(kind: str) -> None:
     """It neither waits for them at its end, nor says that they have not returned."""
     source = """
-        import os
+        import os, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads is the point
         inside, go_on = threading.Event(), threading.Event()
         def wait():
             inside.set()

@@ -203,7 +203,7 @@ private:
 /* Those that C knows by a user pointer: a number that is never used again, so that a call that comes
  * late finds nothing. The mutex is never held while anything needs the GIL; in the child of a fork()
  * it is free. */
-class registry {
+class [[gnu::visibility("hidden")]] registry {
 public:
   typedef std::pair<const void *, std::string> slot; /* whose, and for what */
 

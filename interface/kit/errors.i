@@ -216,7 +216,7 @@ constexpr uint64_t plain_name(const char *declaration, bool last = false) {
   return all;
 }
 /* A wrapper that refers to `known` is known before the module is made. */
-template <uint64_t Name> struct wrapper {
+template <uint64_t Name> struct [[gnu::visibility("hidden")]] wrapper {
   static inline const bool known = (wrapped().insert(Name), true);
 };
 #define ERRORS_WRAPS(DECLARATION)                                                                  \

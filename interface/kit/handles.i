@@ -58,7 +58,7 @@ template <class Handle> struct of;
 
 /* The calls that use handles. The mutex is never held while anything needs the GIL; in the child of
  * a fork() it is free, and only the calls of the thread that forked go on. */
-class uses {
+class [[gnu::visibility("hidden")]] uses {
 public:
   /* A new handle; another one may have had the address before. */
   static void open(const void *handle) {

@@ -51,7 +51,7 @@ static std::atomic<unsigned long> main_thread{0};
 #endif
 
 /* Lives around a call that a statement wakes up; what counts is only done on the main thread. */
-class waker {
+class [[gnu::visibility("hidden")]] waker {
 public:
   explicit waker(std::function<void()> wake) : wake_(std::move(wake)) {
     if (!is_main_thread())

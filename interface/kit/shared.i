@@ -3,7 +3,9 @@
  *
  * An error that a callback has raised, whether Python is about to end, and the policy that overrides
  * what is declared. The modules find it by a capsule of the interpreter, whose name has the version
- * of the structure: one with another structure gets another version, and keeps to its own.
+ * of the structure: one with another structure gets another version, and keeps to its own. What else is
+ * static belongs to each module: the linker would unite it for all of them, of whatever version, where a
+ * class is not hidden.
  */
 #ifndef KIT_SHARED_I
 #define KIT_SHARED_I

@@ -201,7 +201,7 @@ template <class Work> static void with_gil(Work work) {
 /* A call of a callback, listed for as long as it takes. The mutex is never held while anything needs
  * the GIL, and is free in the child of a fork(), where only the calls of the thread that forked go
  * on. */
-class running {
+class [[gnu::visibility("hidden")]] running {
 public:
   explicit running(PyObject *callback) : callback_(callback), thread_(pthread_self()) {
     std::lock_guard<std::mutex> lock(mutex());
