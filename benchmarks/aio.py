@@ -158,20 +158,24 @@ def resident() -> Run:
     return run
 
 
-def threads(count: int) -> Run:
-    """Threads with an operation of 20 ms each, on devices of their own; returns seconds."""
+def threads(count: int, *, asleep: bool = False) -> Run:
+    """Threads with an operation of 20 ms each, on devices of their own; returns seconds.
+
+    Or, for what the interpreter itself takes, threads that sleep so long.
+    """
     import hwsim
 
     devices = [hwsim.open(f"hwsim://thread{i}?latency=20ms") for i in range(count)]
+    calls = [partial(time.sleep, 0.02) if asleep else partial(d.read_voltage, 0) for d in devices]
 
     def run() -> float:
         barrier = threading.Barrier(count + 1)
 
-        def work(device: hwsim.Device) -> None:
+        def work(call: Callable[[], object]) -> None:
             barrier.wait()
-            device.read_voltage(0)
+            call()
 
-        started = [threading.Thread(target=work, args=[device]) for device in devices]
+        started = [threading.Thread(target=work, args=[call]) for call in calls]
         for thread in started:
             thread.start()
         barrier.wait()
@@ -233,8 +237,9 @@ QUESTIONS = [
         "threads with an operation of 20 ms each",
         "ms",
         {
-            f"{count} threads" if count > 1 else "1 thread": partial(threads, count)
-            for count in (1, 64)
+            "1 thread": partial(threads, 1),
+            "64 threads": partial(threads, 64),
+            "64 threads, time.sleep": partial(threads, 64, asleep=True),
         },
         turns=50,
         quick=5,

@@ -435,8 +435,21 @@ static PyObject *operation_close(PyObject *object, PyObject *) {
 
 static PyObject *operation_await(PyObject *object) { return Py_NewRef(object); }
 
+/* Of Device._read_voltage, which Device.read_voltage() passes its arguments to, without the `_`. */
 static PyObject *operation_name(PyObject *object, void *name) {
-  return PyObject_GetAttrString(as_operation(object)->function, static_cast<const char *>(name));
+  PyObject *full =
+      PyObject_GetAttrString(as_operation(object)->function, static_cast<const char *>(name));
+  Py_ssize_t length = full && PyUnicode_Check(full) ? PyUnicode_GET_LENGTH(full) : 0;
+  Py_ssize_t dot = length ? PyUnicode_FindChar(full, '.', 0, length, -1) : -1;
+  if (dot < -1 || dot + 1 >= length || PyUnicode_READ_CHAR(full, dot + 1) != '_')
+    return full;
+  PyObject *head = PyUnicode_Substring(full, 0, dot + 1);
+  PyObject *tail = PyUnicode_Substring(full, dot + 2, length);
+  PyObject *joined = head && tail ? PyUnicode_Concat(head, tail) : nullptr;
+  Py_XDECREF(head);
+  Py_XDECREF(tail);
+  Py_DECREF(full);
+  return joined;
 }
 
 static PyObject *operation_repr(PyObject *object) {

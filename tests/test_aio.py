@@ -146,6 +146,16 @@ def test_operation_that_nobody_awaits_warns_and_does_nothing(open_device: OpenDe
     assert device.transactions == 0
 
 
+@pytest.mark.parametrize("call", AWAITED)
+def test_operation_is_named_as_its_call(call: str, open_device: OpenDevice) -> None:
+    """Also where it consists in a native one, whose name begins with ``_``."""
+    operation: Any = CALLS[call](hwsim.aio.Device(open_device()))
+    assert operation.__qualname__.endswith(f".{operation.__name__}")
+    assert operation.__name__ in call
+    assert f"<hwsim operation {operation.__qualname__}, not awaited>" == repr(operation)
+    operation.close()
+
+
 def test_opening_closes_at_the_end_and_waits_for_a_name(run: Run, name: str) -> None:
     uri = f"hwsim://{name}"
 

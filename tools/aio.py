@@ -240,7 +240,7 @@ def member(node: ast.FunctionDef, text: str, blocking: str) -> str:
         return f"\n    @{decorators[0]}\n{definition(method)}{body}"
     if any(name == "cancel" for name, _ in method.names):
         given = [f"{blocking}.{node.name}", "self.blocking", *arguments(method)]
-        return coroutine(method, given)
+        return coroutine(method, passed_on(node, blocking) or given)
     call = f"self.blocking.{node.name}("
     if method.result in WRAPPED:
         inner = brackets(call, arguments(method), ")", 12)
@@ -250,6 +250,22 @@ def member(node: ast.FunctionDef, text: str, blocking: str) -> str:
     else:
         body = brackets(f"return {call}", arguments(method), ")", 8)
     return f"\n{definition(method)}{method.doc}{body}"
+
+
+def passed_on(node: ast.FunctionDef, blocking: str) -> list[str]:
+    """Returns the native method that all of a method consists in, and its arguments; or nothing.
+
+    Then no frame of Python is needed for it, neither to submit the operation nor for its result.
+    """
+    last = ast.unparse(node.body[-1])
+    call = re.fullmatch(r"(return )?self\.(_\w+)\((\w+(, \w+)*, cancel)\)", last)
+    if call is None or len(node.body) > 2:
+        return []
+    owner = blocking.rpartition(".")[2]
+    function, _ = in_stub(owner, call[2])
+    if not call[1] and ast.unparse(function.returns or node) != "None":
+        return []
+    return [f"_native.{owner}.{call[2]}", "self.blocking", *call[3].split(", ")]
 
 
 def parsed(node: ast.FunctionDef, text: str) -> Method:
@@ -322,12 +338,16 @@ def native(name: str, result: str) -> str:
     return coroutine(method, given)
 
 
+def in_stub(owner: str, name: str) -> tuple[ast.FunctionDef, str]:
+    """Returns a method of a native class, and the text that it is in."""
+    text = (PACKAGE / "_native.pyi").read_text(encoding="utf-8")
+    body, _ = class_body(text, owner)
+    return next(n for n in body if isinstance(n, ast.FunctionDef) and n.name == name), text
+
+
 def quick(owner: str, name: str) -> str:
     """Returns a method that the native class has, as the stub says."""
-    text = (PACKAGE / "_native.pyi").read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    cls = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == owner)
-    node = next(n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    node, text = in_stub(owner, name)
     node.args.args, node.args.posonlyargs = node.args.posonlyargs + node.args.args, []
     method = parsed(node, text)
     body = brackets(f"self.blocking.{name}(", arguments(method), ")", 8)

@@ -483,7 +483,7 @@ class Device(Opened):
     ) -> Coroutine[Any, Any, None]:
         """Waits until the device is connected; with False until it is not."""
         return _native.operation(
-            device.Device.wait_connected, self.blocking, connected, timeout=timeout, cancel=cancel
+            _native.Device._wait_connected, self.blocking, connected, timeout, cancel
         )
 
     def wait_pending(
@@ -491,14 +491,14 @@ class Device(Opened):
     ) -> Coroutine[Any, Any, None]:
         """Waits until at least ``count`` operations are pending, such as before ``advance()``."""
         return _native.operation(
-            device.Device.wait_pending, self.blocking, count, timeout=timeout, cancel=cancel
+            _native.Device._wait_pending, self.blocking, count, timeout, cancel
         )
 
     def reset(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
         """Sets the registers to their reset values; one operation on the bus."""
-        return _native.operation(device.Device.reset, self.blocking, timeout=timeout, cancel=cancel)
+        return _native.operation(_native.Device._reset, self.blocking, timeout, cancel)
 
     def read_block(
         self,
@@ -559,13 +559,7 @@ class Device(Opened):
     ) -> Coroutine[Any, Any, int]:
         """Sets the bits of ``mask`` to those of ``value``, atomically; returns the old value."""
         return _native.operation(
-            device.Device.update_register,
-            self.blocking,
-            address,
-            mask,
-            value,
-            timeout=timeout,
-            cancel=cancel,
+            _native.Device._update_register, self.blocking, address, mask, value, timeout, cancel
         )
 
     def wait_register(
@@ -582,13 +576,7 @@ class Device(Opened):
         The device watches the register itself, so the bus is free for others meanwhile.
         """
         return _native.operation(
-            device.Device.wait_register,
-            self.blocking,
-            address,
-            mask,
-            expected,
-            timeout=timeout,
-            cancel=cancel,
+            _native.Device._wait_register, self.blocking, address, mask, expected, timeout, cancel
         )
 
     def read_voltage(
@@ -600,7 +588,7 @@ class Device(Opened):
             StateError: The converters are off (bit 0 of CONTROL).
         """
         return _native.operation(
-            device.Device.read_voltage, self.blocking, channel, timeout=timeout, cancel=cancel
+            _native.Device._read_voltage, self.blocking, channel, timeout, cancel
         )
 
     def read_voltages(
@@ -821,9 +809,7 @@ class Device(Opened):
         self, value: float = 0.0, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
         """Sends a software trigger, an event with this value; one operation on the bus."""
-        return _native.operation(
-            device.Device.trigger, self.blocking, value, timeout=timeout, cancel=cancel
-        )
+        return _native.operation(_native.Device._trigger, self.blocking, value, timeout, cancel)
 
     def calibrate(
         self,
