@@ -21,6 +21,11 @@ void transaction_set(PyObject *object, uint32_t address, uint64_t mask, uint64_t
   hwsim::check(
       hwsim_transaction_set(behaviours::frame_of(object).transaction, address, mask, value));
 }
+void transaction_set_later(PyObject *object, std::chrono::nanoseconds seconds, uint32_t address,
+                           uint64_t mask, uint64_t value) {
+  hwsim::check(hwsim_transaction_set_later(behaviours::frame_of(object).transaction,
+                                           seconds.count(), address, mask, value));
+}
 void transaction_spend(PyObject *object, std::chrono::nanoseconds seconds) {
   hwsim::check(
       hwsim_transaction_spend(behaviours::frame_of(object).transaction, seconds.count()));

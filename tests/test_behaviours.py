@@ -157,6 +157,18 @@ def test_fields_are_read_and_written_whatever_their_access() -> None:
         assert device.registers.CTRL.DONE.read() == 1
 
 
+def test_registers_change_later_by_themselves() -> None:
+    device, adder = open_adder("latency=1ms&clock=virtual")
+    adder.meanwhile = lambda: adder.write(Adder.CTRL.DONE, 1, after=0.02)
+    with device:
+        device[0] = 1
+        device.registers.CTRL.DONE.wait(1)
+        assert device.now == pytest.approx(0.021)
+        adder.meanwhile = lambda: adder.write(Adder.CTRL.DONE, 1, after=0)
+        with pytest.raises(errors.InvalidArgument, match="1 us to 1 h later"):
+            device[0] = 1
+
+
 @pytest.mark.parametrize(
     ("use", "message"),
     [

@@ -166,6 +166,9 @@ NATIVE = {
     "Device._behave": hold("hwsim::device::behave", lambda d: d._behave(d, [])),
     "transaction_get": hold("transaction_get", lambda d: _native.transaction_get(d, 0)),
     "transaction_set": hold("transaction_set", lambda d: _native.transaction_set(d, 0, 1, 1)),
+    "transaction_set_later": hold(
+        "transaction_set_later", lambda d: _native.transaction_set_later(d, 0.1, 0, 1, 1)
+    ),
     "transaction_spend": hold("transaction_spend", lambda d: _native.transaction_spend(d, 0.1)),
     "transaction_now_ns": hold("transaction_now_ns", lambda d: _native.transaction_now_ns(d)),
     "transaction_claim": hold("transaction_claim", lambda d: _native.transaction_claim(d)),

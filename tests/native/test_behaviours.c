@@ -559,6 +559,74 @@ static void time_stands_still_while_it_runs(void) {
   close_adder(&self);
 }
 
+/* --------------------------------------------------------------------------- what changes later --
+ */
+
+static void change_later(adder *self, hwsim_transaction *transaction) {
+  uint64_t before = get(transaction, PLAIN);
+  (void)self;
+  CHECK_OK(hwsim_transaction_set_later(transaction, 5 * MS, PLAIN, UINT32_MAX, 50));
+  CHECK_OK(hwsim_transaction_set_later(transaction, 2 * MS, PLAIN, 0xFF, 20));
+  CHECK_EQUAL(get(transaction, PLAIN), before);
+  CHECK_FAILS(hwsim_transaction_set_later(transaction, 999, PLAIN, 1, 1), HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_transaction_set_later(transaction, 3601 * S, PLAIN, 1, 1), HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_transaction_set_later(transaction, MS, CTRL, 0, INT64_C(1) << 32),
+              HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_transaction_set_later(transaction, MS, FAULTS, 1, 1), HWSIM_EACCESS);
+}
+
+static void registers_change_later_by_themselves(void) {
+  adder self = {.meanwhile = change_later, .spends_ns = 1 * MS};
+  hwsim_device *device = open_adder("hwsim://adder?latency=1ms&clock=virtual", &self);
+  uint64_t value;
+  write_to(device, DATA, 1);
+  CHECK_EQUAL(now(device), 2 * MS);
+  CHECK_OK(hwsim_register_wait(device, PLAIN, UINT32_MAX, 20, &forever, &value));
+  CHECK_EQUAL(now(device), 4 * MS);
+  CHECK_OK(hwsim_register_wait(device, PLAIN, UINT32_MAX, 50, &forever, &value));
+  CHECK_EQUAL(now(device), 7 * MS);
+  /* Not of an operation that fails, and not after a reset. */
+  self.fails = HWSIM_EBUS;
+  CHECK_FAILS(hwsim_register_write(device, DATA, 1, &forever), HWSIM_EBUS);
+  self.fails = HWSIM_OK;
+  write_to(device, DATA, 1);
+  CHECK_OK(hwsim_device_reset(device, &forever));
+  const hwsim_call hasty = {.timeout_ns = 100 * MS};
+  CHECK_FAILS(hwsim_register_wait(device, PLAIN, UINT32_MAX, 20, &hasty, &value), HWSIM_ETIMEOUT);
+  CHECK_EQUAL(read_at(device, PLAIN), 0);
+  /* What waits when the device is freed goes with it. */
+  write_to(device, DATA, 1);
+  close_adder(&self);
+}
+
+/* An event of it comes at its time, to whoever waits for that. */
+static void what_changes_later_is_an_event(void) {
+  static const char *const uris[] = {"hwsim://adder?latency=0s",
+                                     "hwsim://adder?latency=1ms&clock=virtual"};
+  for (size_t i = 0; i < LENGTH(uris); i++) {
+    adder self = {.meanwhile = change_later};
+    hwsim_device *device = open_adder(uris[i], &self);
+    const hwsim_subscription_config config = {.kinds = HWSIM_EVENT_BIT(HWSIM_EVENT_REGISTER),
+                                              .queue = 10};
+    hwsim_subscription *events;
+    CHECK_OK(hwsim_subscription_new(device, &config, &events));
+    write_to(device, DATA, 1);
+    hwsim_event all[8];
+    size_t count = 0, more;
+    while (count < 5) { /* DATA, SUM, COUNT, and PLAIN twice */
+      CHECK_OK(hwsim_subscription_next(events, LENGTH(all) - count, &forever, all + count, &more));
+      count += more;
+    }
+    CHECK_EQUAL(all[3].channel, PLAIN);
+    CHECK_EQUAL(all[3].value, 20);
+    CHECK_EQUAL(all[4].value, 50);
+    CHECK_EQUAL(all[3].time_ns - all[2].time_ns, 2 * MS);
+    CHECK_EQUAL(all[4].time_ns - all[2].time_ns, 5 * MS);
+    hwsim_subscription_free(events);
+    close_adder(&self);
+  }
+}
+
 /* -------------------------------------------------------------------------------- the device -- */
 
 static void see_role(adder *self, hwsim_transaction *transaction) {
@@ -690,6 +758,8 @@ static const test tests[] = {
     TEST(a_request_can_be_freed_while_its_code_runs),
     TEST(a_manual_clock_waits_for_it),
     TEST(time_stands_still_while_it_runs),
+    TEST(registers_change_later_by_themselves),
+    TEST(what_changes_later_is_an_event),
     TEST(faults_hit_before_the_code_is_called),
     TEST(it_is_told_of_resets),
     TEST(without_code_claims_do_nothing),

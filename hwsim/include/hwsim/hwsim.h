@@ -448,6 +448,12 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_get(hwsim_transaction *tra
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_set(hwsim_transaction *transaction,
                                                           uint32_t address, uint64_t mask,
                                                           uint64_t value);
+/* The same by itself, so long after the operation has taken effect: 1 us to 1 h. It sets off rules,
+ * and is an event. A reset, and the loss of power, end what waits for its time. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_set_later(hwsim_transaction *transaction,
+                                                                int64_t delay_ns, uint32_t address,
+                                                                uint64_t mask, uint64_t value);
+#define HWSIM_LATER_LARGEST 65536 /* of a device */
 /* The operation takes so much longer, 0 to 1 h, and the bus is busy for as long. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_transaction_spend(hwsim_transaction *transaction,
                                                             int64_t time_ns);

@@ -9,6 +9,7 @@
 #include "events/occurrence.h"
 #include "events/ticks.h"
 #include "models/rules.h"
+#include "parts/behaviours.h"
 #include "parts/firmware.h"
 #include "parts/registers.h"
 #include "timeline/bus.h"
@@ -17,6 +18,7 @@ void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
   if (!bus_is_off(device)) {
     ticks_power_off(device, at_ns);
     rules_power_off(device);
+    behaviours_power_off(device);
     observers_tell(device,
                    &(occurrence){.kind = HWSIM_EVENT_DISCONNECT, .at_ns = at_ns, .cause = cause});
   }

@@ -19,7 +19,7 @@ enum { BATCH = 256 };
 struct subscribers {
   list open; /* subscriptions */
   producer *producer;
-  const source *background; /* or NULL */
+  const source *background[2]; /* or NULL */
 };
 
 struct hwsim_subscription {
@@ -165,9 +165,10 @@ static int64_t next_ns(const hwsim_subscription *self) {
   const producer *made = self->device->subscribers->producer;
   int64_t tick_ns =
       wants(self, HWSIM_EVENT_TIMER) ? ticks_next_ns(self->device, &self->follower) : FOREVER;
-  const source *background = self->device->subscribers->background;
-  if (background && (wants(self, HWSIM_EVENT_REGISTER) || wants(self, HWSIM_EVENT_TRIGGER)))
-    tick_ns = earlier(tick_ns, source_next_ns(background));
+  const source *const *background = self->device->subscribers->background;
+  if (wants(self, HWSIM_EVENT_REGISTER) || wants(self, HWSIM_EVENT_TRIGGER))
+    for (size_t i = 0; i < 2 && background[i]; i++)
+      tick_ns = earlier(tick_ns, source_next_ns(background[i]));
   return made && wants(self, made->kind) ? earlier(tick_ns, source_next_ns(&made->source))
                                          : tick_ns;
 }
@@ -198,8 +199,9 @@ void subscribers_set_producer(hwsim_device *device, producer *self) {
   device->subscribers->producer = self;
 }
 
-void subscribers_set_background(hwsim_device *device, const source *self) {
-  device->subscribers->background = self;
+void subscribers_add_background(hwsim_device *device, const source *self) {
+  const source **background = device->subscribers->background;
+  background[background[0] ? 1 : 0] = self;
 }
 
 void subscribers_reschedule(hwsim_device *device) {

@@ -20,8 +20,8 @@ size_t subscribers_size(void);
 void subscribers_open(hwsim_device *device);
 /* The rest: mutex held. There is one producer at most. */
 void subscribers_set_producer(hwsim_device *device, producer *self);
-/* A source whose actions may cause events of registers and triggers; NULL: none. */
-void subscribers_set_background(hwsim_device *device, const source *self);
+/* A source whose actions may cause events of registers and triggers; there are two at most. */
+void subscribers_add_background(hwsim_device *device, const source *self);
 /* What the producer makes comes at another time than before. */
 void subscribers_reschedule(hwsim_device *device);
 bool subscribers_want(const hwsim_device *device, hwsim_event_kind kind);

@@ -310,7 +310,7 @@ bool rules_open(hwsim_device *device) {
     next += all->fifos[i].depth;
   }
   registers_set_hooks(device, &hooks);
-  subscribers_set_background(device, &self->source);
+  subscribers_add_background(device, &self->source);
   reset(device, 0);
   return true;
 }

@@ -8,12 +8,14 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/memory.h"
+#include "events/subscription.h"
 #include "parts/map.h"
 #include "parts/registers.h"
-#include "timeline/timeline.h"
+#include "timeline/bus.h"
 
 #include <stdlib.h>
 
+#define SHORTEST_NS 1000
 #define LONGEST_NS INT64_C(3600000000000)
 
 /* Grows as needed, and stays as large as it was. */
@@ -37,6 +39,11 @@ struct behaviours {
   buffer transfers, journal;
   bool no_memory; /* for the transfers */
   uint64_t resets;
+  source source; /* of what changes later: */
+  heap pending;
+  size_t pending_count;
+  uint64_t order;
+  bool detour; /* there is something, so that no operation takes the short way */
 };
 
 /* NULL: no memory. */
@@ -66,7 +73,8 @@ static entry *add_entry(behaviours *self, entry what) {
 static uint64_t held_by(const behaviours *self, const hwsim_device *device, size_t place) {
   const entry *journal = self->journal.items;
   for (size_t i = self->journal.count; i-- > 0;)
-    if (journal[i].place == place && journal[i].kind != ENTRY_READ)
+    if (journal[i].place == place &&
+        (journal[i].kind == ENTRY_WRITE || journal[i].kind == ENTRY_SET))
       return journal[i].held;
   return registers_held(device, place);
 }
@@ -118,8 +126,16 @@ static void run(hwsim_device *device, callout *out) {
   self->transaction.open = false;
 }
 
+/* The last operation's, of which nothing has come. */
+static void drop_journal(behaviours *self) {
+  const entry *journal = self->journal.items;
+  for (size_t i = 0; i < self->journal.count; i++)
+    free(journal[i].later);
+}
+
 static callout *begin(hwsim_device *device, uint64_t number, int64_t at_ns) {
   behaviours *self = device->behaviours;
+  drop_journal(self);
   self->journal.count = self->transfers.count = 0;
   self->no_memory = false;
   self->transaction.number = number;
@@ -141,10 +157,84 @@ static const entry *journal(const hwsim_device *device, size_t *count_out) {
   return device->behaviours->journal.items;
 }
 
-static void reset(hwsim_device *device) { device->behaviours->resets++; }
+/* ------------------------------------------------------------------------- what changes later --
+ */
 
-static const journal_keeper keeper = {
-    .expect = expect, .begin = begin, .journal = journal, .reset = reset};
+/* Who waits is told when something will happen by itself. */
+static void reschedule(hwsim_device *device) {
+  behaviours *self = device->behaviours;
+  const heap_node *first = self->pending.root;
+  if (self->detour != (first != NULL)) {
+    self->detour = first;
+    bus_add_detour(device, first ? 1 : -1);
+  }
+  int64_t next_ns = first ? first->time_ns : FOREVER;
+  if (source_next_ns(&self->source) == next_ns)
+    return;
+  timeline_schedule(device, &self->source, RANK_RULE, next_ns);
+  registers_touch(device);
+  subscribers_reschedule(device);
+}
+
+static void schedule(hwsim_device *device, int64_t at_ns) {
+  behaviours *self = device->behaviours;
+  entry *journal = self->journal.items;
+  for (size_t i = 0; i < self->journal.count; i++) {
+    change_later *later = journal[i].later;
+    if (!later)
+      continue;
+    journal[i].later = NULL;
+    later->node.time_ns = add_saturated(at_ns, later->node.time_ns);
+    later->node.order = self->order++;
+    heap_put(&self->pending, &later->node);
+    self->pending_count++;
+  }
+  reschedule(device);
+}
+
+static change_later *take_pending(behaviours *self) {
+  heap_node *first = self->pending.root;
+  if (!first)
+    return NULL;
+  heap_remove(&self->pending, first);
+  self->pending_count--;
+  return ELEMENT(first, change_later, node);
+}
+
+static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t until_ns) {
+  (void)source, (void)until_ns;
+  change_later *later = take_pending(device->behaviours);
+  registers_change(device, later->place, later->mask, later->value, NULL, at_ns);
+  free(later);
+  reschedule(device);
+}
+
+static void clear_pending(hwsim_device *device) {
+  for (change_later *each; (each = take_pending(device->behaviours));)
+    free(each);
+  reschedule(device);
+}
+
+void behaviours_power_off(hwsim_device *device) {
+  if (device->behaviours)
+    clear_pending(device);
+}
+
+static int64_t next_ns(const hwsim_device *device) {
+  return source_next_ns(&device->behaviours->source);
+}
+
+static void reset(hwsim_device *device) {
+  device->behaviours->resets++;
+  clear_pending(device);
+}
+
+static const journal_keeper keeper = {.expect = expect,
+                                      .begin = begin,
+                                      .journal = journal,
+                                      .schedule = schedule,
+                                      .next_ns = next_ns,
+                                      .reset = reset};
 
 /* ------------------------------------------------------------------------- for the behaviour -- */
 
@@ -188,13 +278,14 @@ hwsim_error hwsim_transaction_get(hwsim_transaction *transaction, uint32_t addre
   return HWSIM_OK;
 }
 
-hwsim_error hwsim_transaction_set(hwsim_transaction *transaction, uint32_t address, uint64_t mask,
-                                  uint64_t value) {
-  size_t place;
+/* Where to set bits of a register. */
+static hwsim_error check_set(const hwsim_transaction *transaction, uint32_t address, uint64_t mask,
+                             uint64_t value, size_t *place_out) {
   hwsim_device *device = transaction->device;
-  hwsim_error error = find(transaction, address, &place);
+  hwsim_error error = find(transaction, address, place_out);
   if (error)
     return error;
+  size_t place = *place_out;
   const hwsim_register *where = &device->model->registers[place];
   uint64_t all = device->model->made->facts[place].all;
   if ((mask | value) & ~all)
@@ -203,6 +294,16 @@ hwsim_error hwsim_transaction_set(hwsim_transaction *transaction, uint32_t addre
         "%s has %u bits: mask and value must be from 0 to 0x%llX, got 0x%llX and 0x%llX",
         where->name, where->bits, (unsigned long long)all, (unsigned long long)mask,
         (unsigned long long)value);
+  return HWSIM_OK;
+}
+
+hwsim_error hwsim_transaction_set(hwsim_transaction *transaction, uint32_t address, uint64_t mask,
+                                  uint64_t value) {
+  size_t place;
+  hwsim_device *device = transaction->device;
+  hwsim_error error = check_set(transaction, address, mask, value, &place);
+  if (error)
+    return error;
   pthread_mutex_lock(timeline_mutex(device));
   uint64_t held = held_by(device->behaviours, device, place);
   pthread_mutex_unlock(timeline_mutex(device));
@@ -214,6 +315,37 @@ hwsim_error hwsim_transaction_set(hwsim_transaction *transaction, uint32_t addre
   return add_entry(device->behaviours, next)
              ? HWSIM_OK
              : error_no_memory(device->config.name, operation_name());
+}
+
+hwsim_error hwsim_transaction_set_later(hwsim_transaction *transaction, int64_t delay_ns,
+                                        uint32_t address, uint64_t mask, uint64_t value) {
+  size_t place;
+  hwsim_device *device = transaction->device;
+  behaviours *self = device->behaviours;
+  const char *name = device->config.name;
+  hwsim_error error = check_set(transaction, address, mask, value, &place);
+  if (error)
+    return error;
+  if (delay_ns < SHORTEST_NS || delay_ns > LONGEST_NS)
+    return error_set(HWSIM_EINVALID, name, operation_name(),
+                     "a register can change 1 us to 1 h later, got %g s", (double)delay_ns / 1e9);
+  pthread_mutex_lock(timeline_mutex(device));
+  size_t pending = self->pending_count + self->journal.count;
+  pthread_mutex_unlock(timeline_mutex(device));
+  if (pending >= HWSIM_LATER_LARGEST)
+    return error_set(HWSIM_EINVALID, name, operation_name(),
+                     "up to %d changes of registers can wait for their time", HWSIM_LATER_LARGEST);
+  change_later *later = zeroed(sizeof *later);
+  const entry next = {.kind = ENTRY_LATER, .place = (uint16_t)place, .later = later};
+  if (!later || !add_entry(self, next)) {
+    free(later);
+    return error_no_memory(name, operation_name());
+  }
+  later->node.time_ns = delay_ns;
+  later->place = (uint16_t)place;
+  later->mask = mask;
+  later->value = value;
+  return HWSIM_OK;
 }
 
 hwsim_error hwsim_transaction_spend(hwsim_transaction *transaction, int64_t time_ns) {
@@ -267,6 +399,8 @@ hwsim_error hwsim_behaviour_set(hwsim_device *device, const hwsim_behaviour *beh
   bool good = !has_one && device->model->claim_count;
   if (good) {
     device->behaviours = self;
+    self->source.fire = fire;
+    subscribers_add_background(device, &self->source);
     registers_set_keeper(device, &keeper);
   }
   timeline_unlock(device);
@@ -283,6 +417,9 @@ void behaviours_free(hwsim_device *device) {
     return;
   if (self->calls.release && !handle_is_forked(device))
     self->calls.release(self->calls.user);
+  for (change_later *each; (each = take_pending(self));)
+    free(each);
+  drop_journal(self);
   free(self->transfers.items);
   free(self->journal.items);
   free(self);

@@ -8,6 +8,9 @@
 
 typedef struct behaviours behaviours;
 
-void behaviours_free(hwsim_device *device); /* may have none */
+/* The device may have none. */
+void behaviours_free(hwsim_device *device);
+/* Mutex held: what was to change later will not. Power returns with a reset. */
+void behaviours_power_off(hwsim_device *device);
 
 #endif

@@ -329,8 +329,11 @@ static hwsim_error replay(hwsim_device *device, register_op *self, int64_t at_ns
     case ENTRY_WRITE: put(device, each->place, each->value, each->mask, &self->base, at_ns); break;
     case ENTRY_SET:
       registers_change(device, each->place, each->mask, each->value, &self->base, at_ns);
+      break;
+    case ENTRY_LATER: break;
     }
   }
+  all->keeper->schedule(device, at_ns);
   return HWSIM_OK;
 }
 
@@ -419,6 +422,8 @@ static hwsim_error apply_wait(hwsim_device *device, op *base, int64_t at_ns) {
   base->wake_ns = match_ns(device, self, at_ns);
   if (device->registers->hooks)
     base->wake_ns = earlier(base->wake_ns, device->registers->hooks->next_ns(device));
+  if (device->registers->keeper)
+    base->wake_ns = earlier(base->wake_ns, device->registers->keeper->next_ns(device));
   return OP_ARMED;
 }
 

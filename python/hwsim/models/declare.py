@@ -498,10 +498,16 @@ class Model:
         place = self._place_of(part)
         return (_native.transaction_get(self, place.address) & place.mask) >> place.lsb
 
-    def write(self, part: Part, value: int) -> None:
+    def write(self, part: Part, value: int, *, after: float | None = None) -> None:
         """In a behaviour: a register or field becomes this value, whatever its access.
 
         It does so when the operation takes effect. That sets off rules on changes, and is an event.
+
+        Args:
+            part: A register or a field.
+            value: An integer that fits.
+            after: So much later, in seconds of the device's clock: 1 us to an hour. A reset, and
+                the loss of power, end what waits for its time. None: at once.
 
         Raises:
             StateError: Not in a behaviour of this object, on its thread.
@@ -511,7 +517,11 @@ class Model:
         highest = place.mask >> place.lsb
         if not 0 <= value <= highest:
             raise InvalidArgument(f"{part} must be from 0 to {highest:#x}, got {value}")
-        _native.transaction_set(self, place.address, place.mask, value << place.lsb)
+        where = (place.address, place.mask, value << place.lsb)
+        if after is None:
+            _native.transaction_set(self, *where)
+        else:
+            _native.transaction_set_later(self, after, *where)
 
     def spend(self, seconds: float) -> None:
         """In a behaviour: the operation takes so much longer, and the bus is busy for as long.
