@@ -79,12 +79,12 @@ endef
 
 # What pip was asked for last; a change of the sources asks again.
 $(VENV)/installed: EXTRAS =
-# Not everything is there for every Python (the reader of SystemRDL without a GIL, a peer's tool):
-# then without.
-$(VENV)/installed-test: EXTRAS = [test,models]
+# Not everything is there for every Python (readers of models and sound without a GIL, a peer's
+# tool): then without.
+$(VENV)/installed-test: EXTRAS = [test,test-more]
 $(VENV)/installed-test: OTHERWISE = || $(PIP_INSTALL) '.[test]'
-$(VENV)/installed-dev: EXTRAS = [test,models,dev]
-$(VENV)/installed-frameworks: EXTRAS = [test,models,fleet,frameworks]
+$(VENV)/installed-dev: EXTRAS = [test,test-more,dev]
+$(VENV)/installed-frameworks: EXTRAS = [test,test-more,fleet,frameworks]
 $(VENV)/installed-docs: EXTRAS = [docs]
 $(VENV)/installed-bench: EXTRAS = [bench]
 $(VENV)/installed-bench: OTHERWISE = || $(PIP_INSTALL) .
