@@ -174,8 +174,12 @@ def test_registers_change_later_by_themselves() -> None:
     [
         (lambda adder: adder.read("NONE"), "has no register or field NONE"),
         (lambda adder: adder.read("CTRL.NONE"), "has no register or field CTRL.NONE"),
-        (lambda adder: adder.write(Adder.CTRL.MODE, 16), "must be from 0 to 0xf, got 16"),
-        (lambda adder: adder.write("SUM", -1), "SUM must be from 0 to 0xffffffff, got -1"),
+        (
+            lambda adder: adder.write(Adder.CTRL.MODE, 16),
+            "CTRL.MODE must be an integer from 0 to 0xf, got 16",
+        ),
+        (lambda adder: adder.write("SUM", -1), "SUM must be an integer from 0 to 0xffffffff"),
+        (lambda adder: adder.write(Adder.SUM, "1"), "SUM must be an integer .* got '1'"),
     ],
 )
 def test_wrong_part_or_value_is_named(use: Callable[[Adder], object], message: str) -> None:
@@ -436,6 +440,15 @@ def test_object_that_is_passed_is_the_one() -> None:
     with hwsim.open("hwsim://other?latency=0s", model=adder) as other:
         other[0] = 1
         assert len(adder.calls) == 1
+
+
+def test_device_is_reused_only_with_its_object() -> None:
+    adder = Adder()
+    with hwsim.open("hwsim://adder", model=adder) as device:
+        for model in (adder, Adder):
+            assert hwsim.open("hwsim://adder", model=model, if_open="reuse") is device
+        with pytest.raises(errors.DeviceInUse):
+            hwsim.open("hwsim://adder", model=Adder(), if_open="reuse")
 
 
 def test_device_and_object_are_collected_together() -> None:

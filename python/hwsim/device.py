@@ -61,16 +61,10 @@ def _behaving(found: object, entries: Map | None) -> Model | None:
     """Returns the object whose methods are a device's behaviours."""
     if entries is None or not entries.behaviours:
         return None
-    if not isinstance(found, Model):
-        made: Model = entries.model()
-        return made
-    other = vars(found).get(_DEVICE, lambda: None)()
-    if other is not None and other.is_open:
-        raise InvalidArgument(
-            f"{found!r} is the model of {other.name}, which is open: each device with behaviours "
-            "needs an object of its own; pass the class, and each gets one"
-        )
-    return found
+    if isinstance(found, Model):
+        return found
+    made: Model = entries.model()
+    return made
 
 
 @_native.bind_methods
@@ -124,9 +118,7 @@ class Device(Scoped, _native.Device):
                     super().__init__(native, entries.native)
                     self.__dict__["map"] = entries
                 if behaving is not None and entries is not None:
-                    self._behave(behaving, entries.methods)
-                    vars(behaving)[_DEVICE] = ref(self)
-                    self._model = behaving
+                    self._give(behaving, entries)
             except DeviceInUse as error:
                 raise opened.in_use(error, uri) from None
             except UnicodeEncodeError:  # with half of a surrogate pair
@@ -138,6 +130,18 @@ class Device(Scoped, _native.Device):
             log.debug("%s: opened as %s", self.name, uri)
 
     # ------------------------------------------------------------------------------- life
+
+    def _give(self, behaving: Model, entries: Map) -> None:
+        other = vars(behaving).get(_DEVICE, lambda: None)()
+        if other is not None and other.is_open:
+            super().close()
+            raise InvalidArgument(
+                f"{behaving!r} is the model of {other.name}, which is open: each device with "
+                "behaviours needs an object of its own; pass the class, and each gets one"
+            )
+        self._behave(behaving, entries.methods)
+        vars(behaving)[_DEVICE] = ref(self)
+        self._model = behaving
 
     def close(self) -> None:
         """Closes the device: operations that wait raise DeviceClosed. Closing twice is fine."""

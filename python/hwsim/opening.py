@@ -11,6 +11,7 @@ from hwsim.arguments import choice
 from hwsim.cancel import CancelToken
 from hwsim.device import Device
 from hwsim.errors import DeviceInUse, DeviceTimeout, OperationCancelled
+from hwsim.models.declare import Model
 from hwsim.models.lookup import Source, load
 
 IfOpen = Literal["error", "reuse", "replace"]
@@ -78,7 +79,9 @@ def open(
 
 
 def _is_same(existing: Device, uri: str, model: Source | None) -> bool:
-    return existing.uri == uri and (model is None or existing.map is load(model))
+    if existing.uri != uri or (model is not None and existing.map is not load(model)):
+        return False
+    return not isinstance(model, Model) or existing.model in (None, model)
 
 
 def close_all() -> list[str]:

@@ -50,7 +50,8 @@ typedef struct adder {
   hwsim_error fails;
   int64_t spends_ns;
   void (*meanwhile)(struct adder *self, hwsim_transaction *transaction);
-  hwsim_device *other;
+  hwsim_device *other, *like_it; /* without a behaviour, and of the same model */
+  hwsim_transaction *transaction;
   void *reason;
   atomic_int inside, calls, released;
   uint64_t seen, resets;
@@ -228,7 +229,9 @@ static void use_others(adder *self, hwsim_transaction *transaction) {
   CHECK_MESSAGE("called in a behaviour");
   CHECK_FAILS(hwsim_device_wait_pending(self->device, 9, &forever), HWSIM_ESTATE);
   CHECK_FAILS(hwsim_clock_advance(self->device, 1), HWSIM_ESTATE);
+  CHECK_MESSAGE("called in a behaviour");
   CHECK_OK(hwsim_register_read(self->other, HWSIM_REGISTER_ID, &forever, &value));
+  CHECK_FAILS(hwsim_register_read(self->like_it, PLAIN, NULL, &value), HWSIM_ESTATE);
   CHECK_EQUAL(pending(self->device), 1);
   CHECK(hwsim_device_is_open(self->device));
   CHECK_FAILS(hwsim_transaction_get(transaction, 0x123, &value), HWSIM_EADDRESS);
@@ -238,9 +241,59 @@ static void use_others(adder *self, hwsim_transaction *transaction) {
 
 static void in_it_nothing_waits_that_could_wait_for_it(void) {
   adder self = {.meanwhile = use_others, .other = open_device("hwsim://plain?latency=1ms")};
+  CHECK_OK(hwsim_device_open_model(&model, "hwsim://like_it?latency=0s", &self.like_it));
   write_to(open_adder("hwsim://adder?latency=1ms", &self), DATA, 1);
   close_adder(&self);
+  hwsim_device_free(self.like_it);
   hwsim_device_free(self.other);
+}
+
+static hwsim_error use_elsewhere(operation *operation) {
+  const adder *self = operation->hooks->user;
+  return hwsim_transaction_get(self->transaction, SUM, &operation->value);
+}
+
+static void ignore_enter(void *user, int64_t expected_ns) { (void)user, (void)expected_ns; }
+static void ignore_leave(void *user) { (void)user; }
+
+static void use_in_another_thread(adder *self, hwsim_transaction *transaction) {
+  const hwsim_hooks hooks = {.enter = ignore_enter, .leave = ignore_leave, .user = self};
+  operation get = {.run = use_elsewhere, .hooks = &hooks};
+  self->transaction = transaction;
+  operation_launch(&get);
+  CHECK_EQUAL(operation_join(&get), HWSIM_ESTATE);
+}
+
+static void a_transaction_is_for_its_call_alone(void) {
+  adder self = {.meanwhile = use_in_another_thread};
+  uint64_t value;
+  write_to(open_adder("hwsim://adder?latency=0s", &self), DATA, 1);
+  CHECK_FAILS(hwsim_transaction_get(self.transaction, SUM, &value), HWSIM_ESTATE);
+  CHECK_FAILS(hwsim_transaction_spend(self.transaction, 1), HWSIM_ESTATE);
+  close_adder(&self);
+}
+
+/* A hook of the thread that waits, such as a handler of signals, which uses the device, too. */
+static int read_in_poll(void *user) {
+  adder *self = user;
+  if (!self->entered) {
+    self->entered = true;
+    CHECK_EQUAL(hwsim_hooks_set(NULL) != NULL, true);
+    self->seen = read_at(self->device, COUNT);
+  }
+  return 0;
+}
+
+static void a_nested_wait_makes_the_call_of_the_outer_one(void) {
+  adder self = {0};
+  const hwsim_hooks hooks = {
+      .enter = ignore_enter, .leave = ignore_leave, .poll = read_in_poll, .user = &self};
+  hwsim_device *device = open_adder("hwsim://adder?latency=150ms", &self);
+  CHECK(hwsim_hooks_set(&hooks) == NULL);
+  write_to(device, DATA, 1);
+  hwsim_hooks_set(NULL);
+  CHECK_EQUAL(self.seen, 1);
+  close_adder(&self);
 }
 
 static void cancel(adder *self, hwsim_transaction *transaction) {
@@ -473,6 +526,28 @@ static void one_that_another_thread_has_called_for_ends_in_its_queue(void) {
   CHECK_EQUAL(self.calls, 1);
   CHECK(take(queue).request == request);
   CHECK_OK(hwsim_register_write(device, DATA, 1, &call));
+  hwsim_request_free(request);
+  hwsim_queue_free(queue);
+  close_adder(&self);
+}
+
+static void they_wait_no_longer_than_they_said_either(void) {
+  adder self = {.meanwhile = stay};
+  hwsim_device *device = open_adder("hwsim://adder?latency=0s", &self);
+  operation first = {.device = device, .run = run_write, .address = DATA, .call = &forever};
+  hwsim_queue *queue;
+  hwsim_request *request;
+  uint64_t value;
+  CHECK_OK(hwsim_queue_new(&queue));
+  CHECK_OK(hwsim_request_new(queue, NULL, &request));
+  operation_launch(&first);
+  wait_until_entered(&self);
+  const hwsim_call call = {20 * MS, NULL, request};
+  CHECK_EQUAL(hwsim_register_read(device, COUNT, &call, &value), HWSIM_EPENDING);
+  CHECK(take(queue).request == request);
+  CHECK_FAILS(hwsim_register_read(device, COUNT, &call, &value), HWSIM_ETIMEOUT);
+  self.leave = true;
+  CHECK_OK(operation_join(&first));
   hwsim_request_free(request);
   hwsim_queue_free(queue);
   close_adder(&self);
@@ -747,6 +822,8 @@ static const test tests[] = {
     TEST(a_block_is_one_transaction),
     TEST(an_update_is_a_write),
     TEST(in_it_nothing_waits_that_could_wait_for_it),
+    TEST(a_transaction_is_for_its_call_alone),
+    TEST(a_nested_wait_makes_the_call_of_the_outer_one),
     TEST(it_can_cancel_and_close_its_own_device),
     TEST(others_wait_and_are_not_kept_longer_than_they_said),
     TEST(an_operation_can_end_while_its_code_runs),
@@ -755,6 +832,7 @@ static const test tests[] = {
     TEST(any_number_of_threads_comes_to_the_same),
     TEST(calls_that_do_not_block_are_called_for_by_the_queue),
     TEST(one_that_another_thread_has_called_for_ends_in_its_queue),
+    TEST(they_wait_no_longer_than_they_said_either),
     TEST(a_request_can_be_freed_while_its_code_runs),
     TEST(a_manual_clock_waits_for_it),
     TEST(time_stands_still_while_it_runs),

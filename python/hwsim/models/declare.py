@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import EnumMeta
@@ -515,9 +516,13 @@ class Model:
         """
         place = self._place_of(part)
         highest = place.mask >> place.lsb
-        if not 0 <= value <= highest:
-            raise InvalidArgument(f"{part} must be from 0 to {highest:#x}, got {value}")
-        where = (place.address, place.mask, value << place.lsb)
+        number = operator.index(value) if hasattr(value, "__index__") else -1
+        if not 0 <= number <= highest:
+            name = _name_of(type(self), part)
+            raise InvalidArgument(
+                f"{name} must be an integer from 0 to {highest:#x}, got {value!r}"
+            )
+        where = (place.address, place.mask, number << place.lsb)
         if after is None:
             _native.transaction_set(self, *where)
         else:
