@@ -373,7 +373,7 @@ static hwsim_error apply_write_one(hwsim_device *device, op *base, int64_t at_ns
   const registers *all = device->registers;
   const fact *target = &all->facts[self->place];
   uint64_t held = all->values[self->place], changed = (held ^ self->value) & target->writable;
-  if (is_called(base))
+  if (!(target->flags & PLAIN) && is_called(base))
     return replay(device, self, at_ns);
   if (!(target->flags & PLAIN))
     put(device, self->place, self->value, UINT64_MAX, base, at_ns);

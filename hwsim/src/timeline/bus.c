@@ -16,10 +16,11 @@ struct bus {
   const bus_host *host; /* constant */
   atomic_int detours;   /* reasons why no operation can take the short way */
   bool off, exclusive;
-  list queue;       /* operations on the bus, in order */
-  list armed;       /* operations that wait for a condition */
-  callout *callout; /* of the first operation, or one that was; NULL: none */
-  list held_up;     /* operations that are told when it is over */
+  bool has_behaviours; /* constant: as the model has claims */
+  list queue;          /* operations on the bus, in order */
+  list armed;          /* operations that wait for a condition */
+  callout *callout;    /* of the first operation, or one that was; NULL: none */
+  list held_up;        /* operations that are told when it is over */
   uint64_t transactions;
   uint32_t pending;
   topic on_pending, on_connection;
@@ -39,6 +40,7 @@ void bus_open(hwsim_device *device, const bus_host *host) {
   bool instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
   self->host = host;
   atomic_init(&self->detours, !instant);
+  self->has_behaviours = device->model->claim_count > 0;
   list_init(&self->queue);
   list_init(&self->armed);
   list_init(&self->held_up);
@@ -394,7 +396,7 @@ static hwsim_error decide(hwsim_device *device, op *self, int64_t now_ns) {
 bool bus_run_at_once(hwsim_device *device, op *self) {
   bus *line = device->bus;
   if (atomic_load_explicit(&line->detours, memory_order_relaxed) || self->timed ||
-      handle_is_forked(device) || callout_forbids(device))
+      handle_is_forked(device) || (line->has_behaviours && callout_is_inside()))
     return false;
   pthread_mutex_t *mutex = timeline_mutex(device);
   pthread_mutex_lock(mutex);
