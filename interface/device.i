@@ -7,6 +7,7 @@
 %buffer_in(uint32_t, (const uint32_t *values, size_t count))
 %buffer_out(uint32_t, (uint32_t *values, size_t count))
 %buffer_in_or_none(double, (const double *table_v, size_t table_length))
+%buffer_in_or_none(double, (const double *function_v, size_t function_length))
 %buffer_in(uint8_t, (const uint8_t *image, size_t size))
 %buffer_out(double, (double *volts, size_t volts_size))
 %buffer_out(double, (double *inl, size_t inl_size))
@@ -48,6 +49,8 @@ static int report_progress(void *callable, uint64_t done, uint64_t total) {
 %feature("docstring") hwsim::device::clear_faults
   "Disarms every fault; a disconnected device stays so.";
 %feature("docstring") hwsim::device::clear_threshold "Removes the comparator of a channel.";
+%feature("docstring") hwsim::device::disconnect
+  "Takes an output away from a channel: its power-on signal is back.";
 %feature("docstring") hwsim::device::clear_calibration "Removes the correction of a channel.";
 
 namespace hwsim {
@@ -94,6 +97,13 @@ public:
   hwsim_signal signal(uint32_t channel) const;
   void set_signal(uint32_t channel, const hwsim_signal &signal, const double *table_v,
                   size_t table_length);
+  double output(uint32_t number) const;
+  hwsim_output_scale output_scale(uint32_t number) const;
+  void set_output(uint32_t number, double volts, hwsim::timeout limit = {},
+                  const hwsim::cancel_token *cancel = nullptr);
+  void connect(uint32_t channel, const hwsim_connection &connection, const double *function_v,
+               size_t function_length);
+  void disconnect(uint32_t channel);
   double read_voltage(uint32_t channel, hwsim::timeout limit = {},
                       const hwsim::cancel_token *cancel = nullptr);
   hwsim::timeout timer() const;

@@ -1,6 +1,6 @@
 /* Models in Python: nested tuples, in the order of the structures in hwsim/model.h.
  *
- *   model     (name, channels, big_endian, registers, memories, fifos, rules, claims)
+ *   model     (name, channels, big_endian, registers, memories, fifos, rules, claims, outputs)
  *   register  (name, address, bits, access, reset_value, writable, description, fields, role)
  *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators)
  *   memory    (name, address, bits, words, access, description)
@@ -8,6 +8,7 @@
  *   rule      (when, on, equals, given, given_equals, delay_ns, jitter_ns, ignore_again, then,
  *              target, source, fifo, written, value, channel, code)
  *   claim     (on, reads, writes)
+ *   output    (name, source, code, range)
  *
  * Accesses, effects and roles are numbers, flags bits: readable, writable, pulse, once. A
  * description is None or a string, and so is each name in a FIFO or a rule; `equals` is a number or
@@ -30,6 +31,7 @@ struct description {
   std::vector<hwsim_fifo> fifos;
   std::vector<hwsim_rule> rules;
   std::vector<hwsim_claim> claims;
+  std::vector<hwsim_output> outputs;
   std::deque<std::vector<hwsim_field>> fields;
   std::deque<std::vector<hwsim_enumerator>> enumerators;
 };
@@ -176,17 +178,30 @@ static bool parse_claims(PyObject *list, description *whole) {
   });
 }
 
+static bool parse_outputs(PyObject *list, description *whole) {
+  return each(list, "outputs", [whole](PyObject *item) {
+    hwsim_output one{};
+    int code = 0;
+    if (!PyArg_ParseTuple(item, "ssid", &one.name, &one.source, &code, &one.range_v))
+      return false;
+    one.code = static_cast<hwsim_code>(code);
+    whole->outputs.push_back(one);
+    return true;
+  });
+}
+
 static bool parse(PyObject *tuple, description *out) {
   PyObject *registers = nullptr, *memories = nullptr, *fifos = nullptr, *rules = nullptr,
-           *claims = nullptr;
+           *claims = nullptr, *outputs = nullptr;
   int big_endian = 0;
   hwsim_model *model = &out->model;
   if (!PyTuple_Check(tuple))
     return arguments::fail(PyExc_TypeError, "description", "a tuple", tuple);
-  if (!PyArg_ParseTuple(tuple, "sIpOOOOO", &model->name, &model->channels, &big_endian, &registers,
-                        &memories, &fifos, &rules, &claims) ||
+  if (!PyArg_ParseTuple(tuple, "sIpOOOOOO", &model->name, &model->channels, &big_endian, &registers,
+                        &memories, &fifos, &rules, &claims, &outputs) ||
       !parse_registers(registers, out) || !parse_memories(memories, out) ||
-      !parse_fifos(fifos, out) || !parse_rules(rules, out) || !parse_claims(claims, out))
+      !parse_fifos(fifos, out) || !parse_rules(rules, out) || !parse_claims(claims, out) ||
+      !parse_outputs(outputs, out))
     return false;
   model->big_endian = big_endian;
   model->registers = out->registers.data();
@@ -199,6 +214,8 @@ static bool parse(PyObject *tuple, description *out) {
   model->rule_count = out->rules.size();
   model->claims = out->claims.data();
   model->claim_count = out->claims.size();
+  model->outputs = out->outputs.data();
+  model->output_count = out->outputs.size();
   return true;
 }
 
@@ -264,13 +281,18 @@ static PyObject *describe_claim(const hwsim_claim &one) {
   return Py_BuildValue("(sNN)", one.on, PyBool_FromLong(one.reads), PyBool_FromLong(one.writes));
 }
 
+static PyObject *describe_output(const hwsim_output &one) {
+  return Py_BuildValue("(ssid)", one.name, one.source, one.code, one.range_v);
+}
+
 static PyObject *describe(const hwsim_model &model) {
-  return Py_BuildValue("(sINNNNNN)", model.name, model.channels, PyBool_FromLong(model.big_endian),
+  return Py_BuildValue("(sINNNNNNN)", model.name, model.channels, PyBool_FromLong(model.big_endian),
                        tuple_of(model.registers, model.register_count, describe_register),
                        tuple_of(model.memories, model.memory_count, describe_memory),
                        tuple_of(model.fifos, model.fifo_count, describe_fifo),
                        tuple_of(model.rules, model.rule_count, describe_rule),
-                       tuple_of(model.claims, model.claim_count, describe_claim));
+                       tuple_of(model.claims, model.claim_count, describe_claim),
+                       tuple_of(model.outputs, model.output_count, describe_output));
 }
 
 } // namespace models

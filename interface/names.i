@@ -14,6 +14,7 @@
 %rename("%s") hwsim::device::clear_faults;
 %rename("%s") hwsim::device::clear_threshold;
 %rename("%s") hwsim::device::close;
+%rename("%s") hwsim::device::disconnect;
 %rename("%s") hwsim::stream::stop;
 %rename("%s") hwsim::subscription::close;
 %rename(_timeout) hwsim::device::default_timeout;

@@ -22,6 +22,7 @@
 %enddef
 
 %struct_in(hwsim_signal)
+%struct_in(hwsim_connection)
 %struct_in(hwsim_fault)
 %struct_in(hwsim_stream_config)
 %struct_in(hwsim_firmware_options)
@@ -30,6 +31,7 @@
 %struct_out(hwsim_listing)
 %struct_out(hwsim_register)
 %struct_out(hwsim_signal)
+%struct_out(hwsim_output_scale)
 %struct_out(hwsim_block)
 %struct_out(hwsim_stream_status)
 %struct_out(hwsim_calibration)

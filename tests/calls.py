@@ -46,6 +46,10 @@ CALLS: dict[str, Callable[..., object]] = {
     "set_signal": lambda d: d.set_signal(0, "dc"),
     "set_threshold": lambda d: d.set_threshold(0, 1.0),
     "signal": lambda d: d.signal(0),
+    "output": lambda d: d.output(0),
+    "set_output": lambda d, **options: d.set_output(0, 1.0, **options),
+    "connect": lambda d: d.connect(0, 0),
+    "disconnect": lambda d: (d.connect(1, 3), d.disconnect(3)),
     "stream": lambda d: d.stream(1000),
     "timer": lambda d: d.timer,
     "timer=": lambda d: setattr(d, "timer", 0),
@@ -102,7 +106,7 @@ SETTINGS = [
     "registers", "map",
 ]  # fmt: skip
 WORK_AFTER_CLOSE = {
-    "clear_faults", "firmware_version", "signal", "timeout", "timeout=", "timer", "now",
+    "clear_faults", "firmware_version", "signal", "output", "timeout", "timeout=", "timer", "now",
     "transactions", "pending", "connected",
 }  # fmt: skip
 

@@ -52,7 +52,7 @@ INTEGERS: dict[str, tuple[str, Method, list[Any]]] = {
     "__setitem__.value": ("value", lambda d, x: d.__setitem__(0x40, x), [-1, 2**32]),
     "Register.write.value": ("value", lambda d, x: d.registers["SCRATCH0"].write(x), [-1, 2**32]),
     "read_block.address": ("address", lambda d, x: d.read_block(x, 1), [-1, 2**32]),
-    "read_block.count": ("count", lambda d, x: d.read_block(0x40, x), [0, -1, 19, 2**70]),
+    "read_block.count": ("count", lambda d, x: d.read_block(0x40, x), [0, -1, 21, 2**70]),
     "write_block.address": ("address", lambda d, x: d.write_block(x, [1]), [-1, 2**32]),
     "update_register.address": ("address", lambda d, x: d.update_register(x, 1, 1), [-1, 2**32]),
     "update_register.mask": ("mask", lambda d, x: d.update_register(0x40, x, 1), [-1, 2**32]),
@@ -440,7 +440,7 @@ class Strange:
         ("text", TypeError, "values .*'text'"),
         ([1, 2], TypeError, r"values .*\[1, 2\]"),
         (Strange(), TypeError, "values .*Strange"),
-        (np.zeros(100, np.uint32), IndexError, "0x60"),
+        (np.zeros(100, np.uint32), IndexError, "0x68"),
     ],
     ids=repr,
 )

@@ -37,6 +37,11 @@ def values() -> Any:
     return np.zeros(2, np.uint32)
 
 
+def disconnect(device: hwsim.Device) -> None:
+    with contextlib.suppress(hwsim.errors.StateError):  # nothing is connected
+        device.disconnect(0)
+
+
 def set_signal(device: hwsim.Device) -> None:
     device._set_signal(0, (0, 1, 0, 0, 0, 0, 0, 0, 0, 10, 0), None)
 
@@ -83,6 +88,7 @@ NATIVE = {
     "Device._read_voltages": when_blocking(
         "read_voltages", lambda d: d._read_voltages(np.zeros(1, np.uint32), np.zeros(1))
     ),
+    "Device._set_output": when_blocking("set_output", lambda d: d._set_output(0, 1)),
     "Device._reset": when_blocking("reset", lambda d: d._reset()),
     "Device._wait_connected": when_blocking("wait_connected", lambda d: d._wait_connected(True)),
     "Device._wait_pending": when_blocking("wait_pending", lambda d: d._wait_pending(0)),
@@ -100,6 +106,9 @@ NATIVE = {
     "Device._calibrate": release("hwsim::device::calibrate", LONG["calibrate"]),
     "check_firmware": release("hwsim::check_firmware", lambda d: _native.check_firmware(IMAGE)),
     "Device._set_signal": release("hwsim::device::set_signal", set_signal),
+    "Device._connect": release(
+        "hwsim::device::connect", lambda d: d._connect(0, (0, 1, 0, 0, 0, 0), None)
+    ),
     "list_devices": release("hwsim::list_devices", lambda d: _native.list_devices()),
     # What cannot block.
     "Device.__init__": hold("hwsim::device::device", lambda d: hwsim.open(f"{d.uri}-new")),
@@ -111,6 +120,9 @@ NATIVE = {
     "Device.clear_calibration": hold(
         "hwsim::device::clear_calibration", lambda d: d.clear_calibration(0)
     ),
+    "Device._output": hold("hwsim::device::output", lambda d: d._output(0)),
+    "Device._output_scale": hold("hwsim::device::output_scale", lambda d: d._output_scale(0)),
+    "Device.disconnect": hold("hwsim::device::disconnect", disconnect),
     "Stream.__init__": hold("hwsim::stream::stream", lambda d: d.stream(1)),
     "Stream.stop": hold("hwsim::stream::stop", lambda d: d.stream(1).stop()),
     "Stream._status": hold("hwsim::stream::status", lambda d: d.stream(1)._status()),

@@ -59,6 +59,15 @@ def read(device: hwsim.Device, **wanted: Any) -> None:
         device.stream(1).read(**wanted, timeout=0)
 
 
+def connection(name: str, device: hwsim.Device, value: float) -> None:
+    device.connect(0, 0, **{name: value})  # type: ignore[arg-type]
+
+
+def disconnect(device: hwsim.Device, channel: int) -> None:
+    device.connect(0, min(max(channel, 0), 3))
+    device.disconnect(channel)
+
+
 def queue(device: hwsim.Device, size: int) -> None:
     device.events(queue=size).close()
 
@@ -130,6 +139,20 @@ LIMITS: dict[str, Limit] = {
     "read_voltages.channels": whole(lambda d, x: d.read_voltages([x]), 0, 3),
     "signal.channel": whole(lambda d, x: d.signal(x), 0, 3),
     "set_signal.channel": whole(lambda d, x: d.set_signal(x), 0, 3),
+    "disconnect.channel": whole(disconnect, 0, 3),
+    "connect.channel": whole(lambda d, x: d.connect(0, x), 0, 3),
+    "connect.output": whole(lambda d, x: d.connect(x, 0), 0, 1),
+    **{
+        f"connect.{name}": fraction(partial(connection, name), low, high)
+        for name, low, high in (
+            ("gain", -1e6, 1e6),
+            ("offset", -1e6, 1e6),
+            ("tau", 0, 1e9),
+            ("noise", 0, 1e6),
+        )
+    },
+    "connect.delay": Limit(partial(connection, "delay"), 0, 3600, -1e-9, 3600.000001),
+    "set_output.volts": fraction(lambda d, x: d.set_output(0, x), -1000, 1000),
     "set_threshold.channel": whole(lambda d, x: d.set_threshold(x, 0), 0, 3),
     "calibrate.channel": whole(lambda d, x: calibrate(d, 2**18, channel=x), 0, 3),
     "calibrate.samples": whole(calibrate, 2**18, 2**26),
@@ -146,7 +169,7 @@ LIMITS: dict[str, Limit] = {
     "inject.at": whole(lambda d, x: d.inject("crc", at=x), 1, 2**64 - 1),
     "write_block.values": whole(lambda d, x: d.write_block(0x40, [x]), 0, 2**32 - 1),
     # No block is as long as all registers; which of them are one, the error of an address says.
-    "read_block.count": Limit(lambda d, x: d.read_block(0x40, x), 1, 8, 0, 19, "1 to 18"),
+    "read_block.count": Limit(lambda d, x: d.read_block(0x40, x), 1, 10, 0, 21, "1 to 20"),
     "update_register.mask": Limit(
         lambda d, x: d.update_register(0x40, x, 0),
         0,
@@ -185,6 +208,11 @@ NOT_HERE = (
     "must have at least one",
     "must be at least 1",
     "bytes 24 to 31",
+    "function must ",
+    "range must be from 0.001",
+    "must be of reads",
+    "mask and value must be",
+    "s in all",
     "must be %s; got",
     "a time from 0s to the latency",
     "a time from 0s, such as",

@@ -205,7 +205,7 @@ def test_ipython_completes_keys() -> None:
     assert run_script(script).stdout.splitlines() == [
         "['CONTROL']",
         "['EVENT_MASK', 'EVENT_STATUS']",
-        "['12', '16']",
+        "['100', '12', '16']",
         "['0x4', '0x40', '0x44', '0x48', '0x4c']",
         "[]",
         "['set_threshold']",

@@ -26,7 +26,7 @@ def device(open_device: OpenDevice) -> hwsim.Device:
 
 def test_map_is_a_mapping_in_the_order_of_addresses(device: hwsim.Device) -> None:
     registers = device.registers
-    assert len(registers) == len(list(registers)) == 18
+    assert len(registers) == len(list(registers)) == 20
     addresses = [register.address for register in registers.values()]
     assert addresses == sorted(set(addresses))
     assert all(name == register.name for name, register in registers.items())
@@ -167,7 +167,7 @@ def test_command_zero_does_nothing(device: hwsim.Device) -> None:
     assert device[0x40] == 5
 
 
-@pytest.mark.parametrize("address", [0x28, 0x3C, 0x60, 0x1000, 0xFFFFFFFC])
+@pytest.mark.parametrize("address", [0x28, 0x3C, 0x68, 0x1000, 0xFFFFFFFC])
 def test_address_without_register_is_refused(address: int, device: hwsim.Device) -> None:
     for call in (
         lambda: device[address],
@@ -225,8 +225,8 @@ def test_whole_map_cannot_be_read_in_one_block(device: hwsim.Device) -> None:
 
 
 def test_block_that_ends_outside_writes_nothing(device: hwsim.Device) -> None:
-    with pytest.raises(AddressError, match="0x60"):
-        device.write_block(0x58, [1, 2, 3])
+    with pytest.raises(AddressError, match="0x68"):
+        device.write_block(0x58, [1, 2, 3, 4, 5])
     with pytest.raises(AccessError, match="STATUS"):
         device.write_block(0x08, [0, 0])
     assert device.read_block(0x58, 2).tolist() == [0, 0]

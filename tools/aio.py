@@ -160,7 +160,14 @@ PASSED = {"callback": "on_loop(callback)"}
 NATIVE = {"read_register": "int", "write_register": "None"}
 # ... and those that do not.
 QUICK = {
-    "Device": ("cancel", "advance", "clear_faults", "clear_threshold", "clear_calibration"),
+    "Device": (
+        "cancel",
+        "advance",
+        "clear_faults",
+        "clear_threshold",
+        "clear_calibration",
+        "disconnect",
+    ),
     "Stream": ("stop",),
     "Subscription": (),
 }

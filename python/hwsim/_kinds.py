@@ -40,7 +40,7 @@ FaultKind = Literal[
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 
-Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once"]
+Waveform = Literal["dc", "sine", "square", "triangle", "table", "table_once", "output"]
 WAVEFORMS: tuple[Waveform, ...] = get_args(Waveform)
 
 Clock = Literal["real", "scaled", "virtual", "manual"]

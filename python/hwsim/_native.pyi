@@ -30,6 +30,8 @@ class _Config(TypedDict):
 _Listing = tuple[str, bool]
 _Register = tuple[str, int, Access, int, int, str]
 _Signal = tuple[int, float, float, float, float, float, float, float, float, float, float]
+_OutputScale = tuple[float, float, int]
+_Connection = tuple[int, float, float, float, float, float]
 _Fault = tuple[FaultKind, int, int, float, float, int, int, int]
 _StreamConfig = tuple[float, int, int, int, int]
 _Block = tuple[int, int, int]
@@ -131,6 +133,21 @@ class Device:
     def _set_signal(
         self, channel: int, signal: _Signal, table_v: npt.NDArray[np.float64] | None, /
     ) -> None: ...
+    def _output(self, number: int, /) -> float: ...
+    def _output_scale(self, number: int, /) -> _OutputScale: ...
+    def _set_output(
+        self,
+        number: int,
+        volts: float,
+        limit: float | None = None,
+        cancel: CancelToken | None = None,
+        /,
+    ) -> None: ...
+    def _connect(
+        self, channel: int, connection: _Connection, function_v: npt.NDArray[np.float64] | None, /
+    ) -> None: ...
+    def disconnect(self, channel: int, /) -> None:
+        """Takes an output away from a channel: its power-on signal is back."""
     def _read_voltage(
         self, channel: int, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> float: ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from weakref import ref
@@ -510,6 +511,113 @@ class Device(Scoped, _native.Device):
             saturation.warn_of(
                 self.name, table, amplitude=amplitude, offset=offset, range_v=range_v
             )
+
+    # --------------------------------------------------------------------- outputs, plant
+
+    @cached_property
+    def _outputs(self) -> list[str]:
+        """Their names, by number."""
+        return [one.name for one in self.map.outputs]
+
+    def _output_number(self, output: int | str) -> int:
+        names = self._outputs
+        if not names:
+            raise InvalidArgument("the device has no outputs", device=self.name)
+        if not isinstance(output, str):
+            return integer("output", output, 0, len(names) - 1)
+        if output not in names:
+            raise InvalidArgument(f"output must be one of {', '.join(names)}, got {output!r}")
+        return names.index(output)
+
+    def output(self, output: int | str) -> float:
+        """Returns what an output puts out now, in volts. Does not use the bus.
+
+        Args:
+            output: Its number, from 0, or its name in the model.
+        """
+        return self._output(self._output_number(output))
+
+    def set_output(
+        self,
+        output: int | str,
+        volts: float,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Sets an output to the voltage nearest to ``volts`` that it can have.
+
+        The same as writing the code of that voltage to the output's register, whatever the access
+        of that; one operation on the bus.
+
+        Args:
+            output: Its number, from 0, or its name in the model.
+            volts: From the lowest voltage to full scale, which is one code above the highest.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            InvalidArgument: There is no such output, or it has no such voltage.
+        """
+        self._set_output(self._output_number(output), volts, timeout, cancel)
+
+    def connect(
+        self,
+        output: int | str,
+        channel: int,
+        *,
+        gain: float = 1.0,
+        offset: float = 0.0,
+        delay: float = 0.0,
+        tau: float = 0.0,
+        noise: float | None = None,
+        function: Callable[[float], float] | None = None,
+    ) -> None:
+        """Connects an output to a channel, through what lies between the two.
+
+        The channel tends to ``offset + gain * function(volts)`` with the time constant ``tau``,
+        ``delay`` seconds after the output has been set; it is at rest at first. Computed in closed
+        form: whatever samples it, and however often, sees the same, which follows from the seed and
+        from what was written when.
+
+        It takes the place of what was connected to the channel, and :meth:`set_signal` or another
+        output takes its place in turn. The errors and the range of the channel's converter stay.
+        Streams that are running are not changed. An output can drive any number of channels.
+
+        Args:
+            output: Its number, from 0, or its name in the model.
+            channel: From 0.
+            gain: The factor.
+            offset: In volts: where the channel is while the function gives 0.
+            delay: In seconds, up to an hour.
+            tau: Time constant in seconds; 0: it follows at once.
+            noise: RMS in volts; None: as at power-on.
+            function: What becomes of the voltage first. It is called here and now, once for each
+                voltage that the output can have if that has up to 16 bits (65536 calls take some
+                10 ms), otherwise for 65537 of them, between which it is taken to be linear. It is
+                never called again. None: the voltage as it is.
+
+        Raises:
+            InvalidArgument: There is no such output or channel, a value is out of its limits, or
+                the function returned no number from -1e6 to 1e6; the error names it.
+        """
+        number = self._output_number(output)
+        table = None
+        if function is not None:
+            if not callable(function):
+                raise TypeError(f"function must be callable, got {function!r}")
+            lowest, highest, bits = self._output_scale(number)
+            volts = np.linspace(lowest, highest, 2**bits if bits <= 16 else 2**16 + 1).tolist()
+            values = list(map(function, volts))
+            try:
+                table = np.frombuffer(array("d", values))
+            except TypeError as error:
+                raise TypeError(f"function must return numbers: {error}") from None
+        if noise is None:
+            noise = as_signal(self._default_signal(channel)).noise
+        self._connect(channel, (number, gain, offset, delay, tau, noise), table)
+
+    # ---------------------------------------------------------------------------- streams
 
     def stream(
         self,

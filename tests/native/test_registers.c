@@ -25,7 +25,7 @@ static void inject(hwsim_device *device, hwsim_fault_kind kind) {
 static void the_map_is_sorted_and_can_be_searched(void) {
   size_t count;
   const hwsim_register *map = hwsim_register_map(&count), *found;
-  CHECK_EQUAL(count, 18);
+  CHECK_EQUAL(count, 20);
   for (size_t i = 0; i < count; i++) {
     CHECK(i == 0 || map[i - 1].address < map[i].address);
     CHECK_OK(hwsim_register_find(map[i].name, &found));
@@ -92,7 +92,7 @@ static void an_access_that_the_kind_forbids_fails(void) {
 
 static void addresses_without_a_register_fail(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
-  static const uint32_t wrong[] = {0x01, 0x42, 0x28, 0x3C, 0x60, 0x1000, 0xFFFFFFFC, 0xFFFFFFFF};
+  static const uint32_t wrong[] = {0x01, 0x42, 0x28, 0x3C, 0x68, 0x1000, 0xFFFFFFFC, 0xFFFFFFFF};
   uint64_t value;
   uint32_t values[40] = {0};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -103,7 +103,7 @@ static void addresses_without_a_register_fail(void) {
   }
   CHECK_FAILS(hwsim_register_read_block(device, 0x1C, 3, NULL, values), HWSIM_EACCESS);
   CHECK_FAILS(hwsim_register_read_block(device, 0x24, 2, NULL, values), HWSIM_EADDRESS);
-  CHECK_FAILS(hwsim_register_read_block(device, SCRATCH(0), 9, NULL, values), HWSIM_EADDRESS);
+  CHECK_FAILS(hwsim_register_read_block(device, SCRATCH(0), 11, NULL, values), HWSIM_EADDRESS);
   CHECK_FAILS(hwsim_register_read_block(device, SCRATCH(0), SIZE_MAX, NULL, values),
               HWSIM_EADDRESS);
   CHECK_FAILS(hwsim_register_read_block(device, SCRATCH(0), 0, NULL, values), HWSIM_EINVALID);
@@ -113,8 +113,8 @@ static void addresses_without_a_register_fail(void) {
 
 static void a_refused_block_writes_nothing(void) {
   hwsim_device *device = open_device("hwsim://d?clock=virtual");
-  const uint32_t values[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
-  CHECK_FAILS(hwsim_register_write_block(device, SCRATCH(0), values, 9, NULL), HWSIM_EADDRESS);
+  const uint32_t values[11] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  CHECK_FAILS(hwsim_register_write_block(device, SCRATCH(0), values, 11, NULL), HWSIM_EADDRESS);
   CHECK_FAILS(hwsim_register_write_block(device, HWSIM_REGISTER_CONTROL, values, 2, NULL),
               HWSIM_EACCESS);
   CHECK_EQUAL(get(device, SCRATCH(0)), 0);

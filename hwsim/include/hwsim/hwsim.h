@@ -376,7 +376,9 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_clock_advance(hwsim_device *device, in
   X(SCRATCH4, 0x50, RW, 0, 0xFFFFFFFF, "free for use")                                             \
   X(SCRATCH5, 0x54, RW, 0, 0xFFFFFFFF, "free for use")                                             \
   X(SCRATCH6, 0x58, RW, 0, 0xFFFFFFFF, "free for use")                                             \
-  X(SCRATCH7, 0x5C, RW, 0, 0xFFFFFFFF, "free for use")
+  X(SCRATCH7, 0x5C, RW, 0, 0xFFFFFFFF, "free for use")                                             \
+  X(OUTPUT0, 0x60, RW, 0, 0xFFFF, "code of output 0, two's complement: 0x8000 is -range")          \
+  X(OUTPUT1, 0x64, RW, 0, 0xFFFF, "code of output 1")
 
 #define HWSIM_X(name, address, ...) HWSIM_REGISTER_##name = address,
 enum { HWSIM_REGISTERS(HWSIM_X) };
@@ -511,12 +513,13 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_wait(hwsim_device *device, ui
 /* ----------------------------------------------------------------------------------- signals -- */
 
 typedef enum hwsim_waveform {
-  HWSIM_WAVEFORM_DC = 0,        /* offset_v */
-  HWSIM_WAVEFORM_SINE = 1,      /* starts at its zero crossing, rising */
-  HWSIM_WAVEFORM_SQUARE = 2,    /* +amplitude for the first half of the period, then -amplitude */
-  HWSIM_WAVEFORM_TRIANGLE = 3,  /* starts at zero, rising */
-  HWSIM_WAVEFORM_TABLE = 4,     /* samples in volts, times amplitude_v; each held until the next */
-  HWSIM_WAVEFORM_TABLE_ONCE = 5 /* as TABLE, but the last sample stays instead of a new round */
+  HWSIM_WAVEFORM_DC = 0,         /* offset_v */
+  HWSIM_WAVEFORM_SINE = 1,       /* starts at its zero crossing, rising */
+  HWSIM_WAVEFORM_SQUARE = 2,     /* +amplitude for the first half of the period, then -amplitude */
+  HWSIM_WAVEFORM_TRIANGLE = 3,   /* starts at zero, rising */
+  HWSIM_WAVEFORM_TABLE = 4,      /* samples in volts, times amplitude_v; each held until the next */
+  HWSIM_WAVEFORM_TABLE_ONCE = 5, /* as TABLE, but the last sample stays instead of a new round */
+  HWSIM_WAVEFORM_OUTPUT = 6      /* an output drives it: hwsim_output_connect() */
 } hwsim_waveform;
 
 /* What is connected to a channel, and how its converter measures it. Sample n is a function of
@@ -564,6 +567,63 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_set(hwsim_device *device, uint3
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_get(hwsim_device *device, uint32_t channel,
                                                      hwsim_signal *signal_out,
                                                      size_t *table_length_out);
+/* --------------------------------------------------------------------------- outputs, plant -- */
+
+/* What an output can put out: 2^bits voltages, equally far apart. */
+typedef struct hwsim_output_scale {
+  double lowest_v, highest_v;
+  uint32_t bits;
+} hwsim_output_scale;
+
+/* Errors: EINVALID (no such output). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_get_scale(const hwsim_device *device,
+                                                           uint32_t output,
+                                                           hwsim_output_scale *scale_out);
+/* What it puts out now. Does not use the bus. Errors: EINVALID (no such output), EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_get(hwsim_device *device, uint32_t output,
+                                                     double *volts_out);
+/* Puts the code into the bits of the register that is nearest to a voltage, whatever the access of
+ * the register: rules that wait for a change of them follow. One operation on the bus. Blocks.
+ * volts: from the lowest to full scale, which is one code more than the highest.
+ * Errors: EINVALID (no such output, volts). */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_set(hwsim_device *device, uint32_t output,
+                                                     double volts, const hwsim_call *call);
+
+/* How a channel sees an output: with u(t) put out,
+ *   goal(t)  = offset_v + gain f(u(t - delay)), f being the function's table, or u itself
+ *   tau dx/dt = goal(t) - x, computed in closed form; x = goal at once where tau is 0
+ * and x is at rest when it is connected. The converter that follows is the channel's own, with its
+ * errors of gain, offset and linearity. A conversion sees what has been put out before it, a sample
+ * of a stream, or of a threshold, what was put out before its time. So each of them follows from
+ * the seed and from what was written when, and from nothing else.
+ *
+ * For streams that lag a channel keeps the last 131072 changes of its output; samples before them
+ * are lost, and counted. Of more than that within one delay, the last ones become one. */
+typedef struct hwsim_connection {
+  uint32_t output;
+  double gain;      /* -1e6 to 1e6 */
+  double offset_v;  /* -1e6 to 1e6 */
+  int64_t delay_ns; /* 0 to 1 h */
+  double tau_s;     /* time constant, in seconds of the device's clock: 0 to 1e9 */
+  double noise_v;   /* RMS at the channel, 0 to 1e6; as that of a signal */
+} hwsim_connection;
+
+#define HWSIM_FUNCTION_LARGEST (1 << 20) /* values of a function's table */
+
+/* Connects an output to a channel, instead of what was connected to that; whatever is connected
+ * later takes its place in turn: hwsim_signal_set(), or another output. An output can drive any
+ * number of channels. Streams that run are not changed, as by hwsim_signal_set(). The table, or
+ * NULL and 0, has the function's values at equal distances from lowest_v to highest_v, and is
+ * linear between them; it is copied. A reset and a power failure end no connection.
+ * Errors: EINVALID (names the argument), ENOMEM, ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_connect(hwsim_device *device, uint32_t channel,
+                                                         const hwsim_connection *connection,
+                                                         const double *function_v,
+                                                         size_t function_length);
+/* The power-on signal comes back. Errors: EINVALID (no such channel), ESTATE (no output is
+ * connected to it), ECLOSED, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_disconnect(hwsim_device *device, uint32_t channel);
+
 /* One conversion: the channel's next sample, in volts. One operation on the bus. Blocks.
  * Errors: EINVALID (no such channel), ESTATE (CONTROL bit 0 is off). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_signal_read(hwsim_device *device, uint32_t channel,

@@ -366,6 +366,26 @@ public:
                   const double *table_v = nullptr, std::size_t table_length = 0) {
     check(hwsim_signal_set(get(), channel, &signal, table_v, table_length));
   }
+  double output(std::uint32_t number) const {
+    double volts = 0;
+    check(hwsim_output_get(get(), number, &volts));
+    return volts;
+  }
+  hwsim_output_scale output_scale(std::uint32_t number) const {
+    hwsim_output_scale scale{};
+    check(hwsim_output_get_scale(get(), number, &scale));
+    return scale;
+  }
+  void set_output(std::uint32_t number, double volts, timeout limit = {},
+                  const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_output_set(get(), number, volts, &call));
+  }
+  void connect(std::uint32_t channel, const hwsim_connection &connection,
+               const double *function_v = nullptr, std::size_t function_length = 0) {
+    check(hwsim_output_connect(get(), channel, &connection, function_v, function_length));
+  }
+  void disconnect(std::uint32_t channel) { check(hwsim_output_disconnect(get(), channel)); }
   double read_voltage(std::uint32_t channel, timeout limit = {},
                       const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);

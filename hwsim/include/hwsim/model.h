@@ -202,6 +202,17 @@ typedef struct hwsim_rule {
   hwsim_code code;
 } hwsim_rule;
 
+/* A digital-to-analogue converter: what it puts out follows from bits of a register, however they
+ * change. Without power it is 0 V. See hwsim_output_connect(). */
+typedef struct hwsim_output {
+  const char *name;   /* each once */
+  const char *source; /* up to 32 bits */
+  hwsim_code code;    /* how they stand for volts: as those of a sample */
+  double range_v;     /* full scale, 1 mV to 1 kV; 0: that of the device's converters */
+  uint32_t bits;      /* the library says how many the source has */
+} hwsim_output;
+
+#define HWSIM_OUTPUTS_LARGEST 64 /* outputs of a model */
 #define HWSIM_RULES_LARGEST 1024 /* rules of a model */
 #define HWSIM_FIFOS_LARGEST 64   /* FIFOs of a model */
 
@@ -231,6 +242,8 @@ typedef struct hwsim_model {
   size_t rule_count;
   const hwsim_claim *claims;
   size_t claim_count;
+  const hwsim_output *outputs;
+  size_t output_count;
   bool big_endian;          /* how a value lies in the bytes at its address */
   struct model_image *made; /* the library's own: leave it NULL */
 } hwsim_model;

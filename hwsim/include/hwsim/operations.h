@@ -42,6 +42,10 @@
   X(device, set_signal, copies, 0, NOTHING, "Connects a signal to a channel")                      \
   X(device, get_signal, never, 0, NOTHING, "The signal that is connected to a channel")            \
   X(device, default_signal, never, 0, NOTHING, "The power-on signal of a channel")                 \
+  X(device, output, never, 0, NOTHING, "The voltage of an output")                                 \
+  X(device, set_output, when_blocking, 2, REGISTER, "Sets the voltage of an output")               \
+  X(device, connect, copies, 0, NOTHING, "Connects an output to a channel")                        \
+  X(device, disconnect, never, 0, NOTHING, "Takes an output away from a channel")                  \
   X(device, read_voltage, when_blocking, 2, NOTHING, "Converts a channel's next sample")           \
   X(device, read_voltages, when_blocking, 2, NOTHING, "Converts several channels at one instant")  \
   X(device, calibrate, computes, 0, NOTHING, "Measures the converter of a channel, corrects it")   \

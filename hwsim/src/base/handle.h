@@ -30,6 +30,7 @@ struct hwsim_device {
   struct subscribers *subscribers;
   struct converters *converters;
   struct comparators *comparators;
+  struct outputs *outputs; /* NULL: the model has none */
   struct registers *registers;
   struct rules *rules;           /* NULL: the model has none */
   struct behaviours *behaviours; /* NULL: it has none */

@@ -229,7 +229,7 @@ static hwsim_error prepare(run *self, const hwsim_operation *operation) {
   hwsim_error error = timeline_lock(device, operation);
   if (error)
     return error;
-  self->reference.config = converters_plan(device, self->channel, 1).source->config;
+  self->reference.config = converters_plan(device, self->channel, 1, 0).source->config;
   bool off = bus_is_off(device), enabled = converters_are_enabled(device);
   timeline_unlock(device);
   if (off)

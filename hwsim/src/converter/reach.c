@@ -101,9 +101,13 @@ reach reach_of(const signal_plan *plan, double level_v, bool above) {
   double gain = (1 + config->gain_error) / config->range_v;
   double bias = config->offset_error_v / config->range_v;
   double input = (uncurve(config, code + (above ? -0.5 : 0.5)) - bias) / gain - config->offset_v;
-  double size = fabs(config->amplitude_v) + fabs(config->offset_v) + 4 * config->noise_v;
+  bool driven = config->waveform == HWSIM_WAVEFORM_OUTPUT;
+  double wave_v = driven ? fabs(input) : fabs(config->amplitude_v);
+  double size = wave_v + fabs(config->offset_v) + 4 * config->noise_v;
   double margin = MOST_NOISE * config->noise_v + PRECISION * (size + (1 + fabs(bias)) / gain);
   input += above ? -margin : margin;
+  if (driven)
+    return (reach){.where = BEYOND, .level_v = input, .above = above};
   double amplitude = config->amplitude_v;
   if (amplitude < 0 || amplitude > 0)
     return where_wave_is(plan->source, input / amplitude, above == (amplitude > 0));
@@ -129,6 +133,8 @@ static bool first_multiple(wide step, wide ring, wide low, wide high, wide *k_ou
 }
 
 uint64_t reach_next(const reach *self, const signal_plan *plan, uint64_t n) {
+  if (self->where == BEYOND)
+    return sampled_next(&plan->driven, n, self->level_v, self->above);
   if (self->where != ARC)
     return self->where == NOWHERE ? NO_SAMPLE : n;
   uint64_t here = plan->phase + n * plan->phase_step - self->from;
@@ -171,6 +177,7 @@ uint64_t signal_period(const signal_plan *plan, uint64_t n) {
     end = first_at(plan, plan->source->table_length - 1);
     return n >= end ? 1 : end < NO_SAMPLE ? end - n + 1 : NO_SAMPLE;
   case HWSIM_WAVEFORM_DC: return 1;
+  case HWSIM_WAVEFORM_OUTPUT: return NO_SAMPLE;
   default: break;
   }
   if (!step)
@@ -190,6 +197,7 @@ uint64_t signal_next_change(const signal_plan *plan, uint64_t n) {
       return NO_SAMPLE;
     return first_at(plan, signal_place(plan, n) + 1);
   case HWSIM_WAVEFORM_TABLE: return first_at(plan, signal_place(plan, n) + 1);
+  case HWSIM_WAVEFORM_OUTPUT: return n + 1;
   default: break;
   }
   if (!plan->phase_step)

@@ -9,8 +9,10 @@
 /* Where on its period a signal may be on the wanted side, with the noise at its largest and the
  * arithmetic at its worst; the samples that are not there need no look. */
 typedef struct reach {
-  enum { NOWHERE, ARC, EVERYWHERE } where;
+  enum { NOWHERE, ARC, EVERYWHERE, BEYOND } where;
   uint64_t from, width; /* of the arc, in 2^-64 turns */
+  double level_v;       /* BEYOND, of an output: at this level or above it, or below it */
+  bool above;
 } reach;
 
 /* Of samples that read as `level_v` or more, or as less. */

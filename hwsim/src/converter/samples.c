@@ -209,6 +209,23 @@ static uint32_t convert_round(const signal_plan *plan, span *at, uint64_t n, uin
   return count;
 }
 
+/* What an output does to the channel; returns how many samples it has done. */
+static uint32_t convert_driven(const signal_plan *plan, span *at, uint64_t n, uint32_t count,
+                               int16_t *codes_out) {
+  enum { PIECE = 1024 };
+  float values[PIECE];
+  if (!plan->driven.count) {
+    at->level = (float)plan->level_v;
+    convert_constant(at, count, codes_out);
+    return count;
+  }
+  count = count < PIECE ? count : PIECE;
+  sampled_values(&plan->driven, n, count, values);
+  at->table = values;
+  convert_table(at, count, codes_out);
+  return count;
+}
+
 void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *codes_out) {
   while (count) {
     uint64_t to_carry = (UINT64_C(1) << 32) - (n & UINT32_MAX);
@@ -223,6 +240,7 @@ void signal_codes(const signal_plan *plan, uint64_t n, size_t count, int16_t *co
     case HWSIM_WAVEFORM_TRIANGLE: convert_triangle(&here, part, codes_out); break;
     case HWSIM_WAVEFORM_TABLE:
     case HWSIM_WAVEFORM_TABLE_ONCE: part = convert_round(plan, &here, n, part, codes_out); break;
+    case HWSIM_WAVEFORM_OUTPUT: part = convert_driven(plan, &here, n, part, codes_out); break;
     }
     correction_apply(plan->correction, part, codes_out);
     n += part;

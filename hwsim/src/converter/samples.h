@@ -4,6 +4,7 @@
 
 #include "base/rate.h"
 #include "converter/correction.h"
+#include "converter/response.h"
 
 #include "hwsim/hwsim.h"
 
@@ -18,6 +19,7 @@ typedef struct signal_source {
   float table_lowest, table_highest;
   int16_t *table_codes; /* the table as measured, where no noise makes each round different */
   size_t table_length;
+  response *driven; /* of an output; the only part that changes, guarded by the mutex. Or NULL */
 } signal_source;
 
 /* A signal sampled at a rate: what its samples are a function of, besides n. */
@@ -29,6 +31,9 @@ typedef struct signal_plan {
   uint64_t phase, phase_step; /* in 2^-64 turns */
   /* Of a table: how many of its samples come for one that is taken, whole + rest / parts. */
   uint64_t whole, rest, parts;
+  /* Of an output: what it makes of the times of the samples; without pieces `level_v`. */
+  sampled driven;
+  double level_v;
 } signal_plan;
 
 signal_plan signal_plan_for(const signal_source *source, uint64_t seed, uint32_t channel,

@@ -6,6 +6,7 @@
 #include "base/handle.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "timeline/bus.h"
 #include "timeline/call.h"
 #include "timeline/timeline.h"
 
@@ -40,7 +41,17 @@ void signal_release(signal_source *source) {
     return;
   free(source->table_codes);
   free(source->table);
+  response_free(source->driven);
   free(source);
+}
+
+signal_source *signal_driven(response *driven) {
+  signal_source *source = zeroed(sizeof *source);
+  if (!source)
+    return NULL;
+  atomic_init(&source->references, 1);
+  source->driven = driven;
+  return source;
 }
 
 /* The table, and where it repeats exactly also its codes. */
@@ -148,10 +159,17 @@ channel_view converters_view(const hwsim_device *device, uint32_t channel) {
                         .correction = correction_retain(state->correction)};
 }
 
-int16_t converters_take(hwsim_device *device, uint32_t channel) {
+static double level_at(const signal_source *source, int64_t at_ns) {
+  return source->driven ? response_at(source->driven, at_ns) : 0;
+}
+
+int16_t converters_take(hwsim_device *device, uint32_t channel, int64_t at_ns) {
   channel_state *state = channel_of(device, channel);
-  signal_plan plan = converters_plan(device, channel, device->config.sample_rate_hz);
+  signal_plan plan =
+      signal_plan_for(state->source, device->config.seed, channel, device->config.sample_rate_hz);
   int16_t code;
+  plan.correction = state->correction;
+  plan.level_v = level_at(state->source, at_ns);
   signal_codes(&plan, state->next_sample++, 1, &code);
   return code;
 }
@@ -161,10 +179,15 @@ void channel_release(channel_view *view) {
   correction_release(view->correction);
 }
 
-signal_plan converters_plan(const hwsim_device *device, uint32_t channel, double rate_hz) {
+signal_plan converters_plan(const hwsim_device *device, uint32_t channel, double rate_hz,
+                            int64_t base_ns) {
   const channel_state *state = channel_of(device, channel);
   signal_plan plan = signal_plan_for(state->source, device->config.seed, channel, rate_hz);
   plan.correction = state->correction;
+  if (state->source->driven)
+    response_pieces(state->source->driven, base_ns, FOREVER, &plan.driven);
+  plan.driven.base_ns = base_ns;
+  plan.driven.rate_nhz = (uint64_t)rate_from_hz(rate_hz);
   return plan;
 }
 
@@ -172,15 +195,48 @@ void converters_set_listener(hwsim_device *device, converters_listener *listener
   device->converters->listener = listener;
 }
 
-static void tell_changed(hwsim_device *device, uint32_t channel, bool from_first_sample) {
+static void tell_changed(hwsim_device *device, uint32_t channel, bool from_first_sample,
+                         int64_t at_ns) {
   if (device->converters->listener)
-    device->converters->listener(device, channel, from_first_sample, timeline_now(device));
+    device->converters->listener(device, channel, from_first_sample, at_ns);
+}
+
+void converters_driven(hwsim_device *device, uint32_t channel, const signal_source *source,
+                       int64_t at_ns) {
+  if (channel_of(device, channel)->source == source)
+    tell_changed(device, channel, false, at_ns);
+}
+
+/* From now on; returns the one before. What an output drives depends on the time, so no operation
+ * takes the short way. */
+static signal_source *replace(hwsim_device *device, uint32_t channel, signal_source *source) {
+  channel_state *target = channel_of(device, channel);
+  signal_source *old = target->source;
+  bus_add_detour(device, (source->driven != NULL) - (old->driven != NULL));
+  target->source = source;
+  target->next_sample = 0;
+  return old;
+}
+
+signal_source *converters_connect(hwsim_device *device, uint32_t channel, signal_source *source,
+                                  double noise_v) {
+  const hwsim_signal *before = &channel_of(device, channel)->source->config;
+  source->config = (hwsim_signal){.waveform = HWSIM_WAVEFORM_OUTPUT,
+                                  .amplitude_v = 1,
+                                  .noise_v = noise_v,
+                                  .gain_error = before->gain_error,
+                                  .offset_error_v = before->offset_error_v,
+                                  .inl_lsb = before->inl_lsb,
+                                  .range_v = before->range_v};
+  signal_source *old = replace(device, channel, source);
+  tell_changed(device, channel, true, timeline_now(device));
+  return old;
 }
 
 correction *converters_set_correction(hwsim_device *device, uint32_t channel, correction *set) {
   correction *old = channel_of(device, channel)->correction;
   channel_of(device, channel)->correction = set;
-  tell_changed(device, channel, false);
+  tell_changed(device, channel, false, timeline_now(device));
   return old;
 }
 
@@ -264,16 +320,14 @@ hwsim_error hwsim_signal_set(hwsim_device *device, uint32_t channel, const hwsim
   }
   timeline_update(device); /* conversions done by now measured the old signal */
   channel_state *target = channel_of(device, channel);
-  signal_source *old = target->source;
-  target->source = source;
-  target->next_sample = 0;
+  signal_source *old = replace(device, channel, source);
   correction *stale = NULL;
   if (old->config.range_v < source->config.range_v ||
       old->config.range_v > source->config.range_v) {
     stale = target->correction; /* it is that of another range */
     target->correction = NULL;
   }
-  tell_changed(device, channel, true);
+  tell_changed(device, channel, true, timeline_now(device));
   timeline_unlock(device);
   signal_release(old);
   correction_release(stale);
@@ -309,14 +363,15 @@ typedef struct conversion_op {
 
 /* Only notes what was measured; the samples are computed without the lock. */
 static hwsim_error apply_conversion(hwsim_device *device, op *base, int64_t at_ns) {
-  (void)at_ns;
   conversion_op *self = (conversion_op *)base;
   if (!converters_are_enabled(device))
     return HWSIM_ESTATE;
   for (size_t i = 0; i < self->count; i++) {
     uint32_t channel = self->measured[i].channel;
-    self->measured[i].view = converters_view(device, channel);
-    self->measured[i].view.n = channel_of(device, channel)->next_sample++;
+    channel_view *view = &self->measured[i].view;
+    *view = converters_view(device, channel);
+    view->n = channel_of(device, channel)->next_sample++;
+    view->level_v = level_at(view->source, at_ns);
   }
   return HWSIM_OK;
 }
@@ -344,6 +399,7 @@ static hwsim_error convert(hwsim_device *device, const op_kind *kind, const uint
     channel_view *view = &self.measured[i].view;
     signal_plan plan = signal_plan_for(view->source, seed, channels[i], rate_hz);
     plan.correction = view->correction;
+    plan.level_v = view->level_v;
     int16_t code;
     signal_codes(&plan, view->n, 1, &code);
     volts_out[i] = code * signal_volts_per_code(view->source);

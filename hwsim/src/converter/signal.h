@@ -13,6 +13,7 @@ typedef struct channel_view {
   signal_source *source;
   correction *correction; /* or NULL */
   uint64_t n;             /* the sample that a single conversion has taken */
+  double level_v;         /* ... of what an output drives */
 } channel_view;
 void channel_release(channel_view *view);
 
@@ -32,10 +33,11 @@ hwsim_error converters_say_disabled(const hwsim_device *device, const hwsim_oper
 void converters_enable(hwsim_device *device, bool enabled);
 bool converters_are_enabled(const hwsim_device *device);
 /* One sample of a channel that there is: its next one. */
-int16_t converters_take(hwsim_device *device, uint32_t channel);
+int16_t converters_take(hwsim_device *device, uint32_t channel, int64_t at_ns);
 channel_view converters_view(const hwsim_device *device, uint32_t channel);
-/* Without references. */
-signal_plan converters_plan(const hwsim_device *device, uint32_t channel, double rate_hz);
+/* Without references; of samples that begin at a time. What an output drives is that of now. */
+signal_plan converters_plan(const hwsim_device *device, uint32_t channel, double rate_hz,
+                            int64_t base_ns);
 /* Takes over the reference; the one before is returned. */
 correction *converters_set_correction(hwsim_device *device, uint32_t channel, correction *set);
 /* The samples of a channel are others from now on; the signal starts at its sample 0, or only its
@@ -43,5 +45,15 @@ correction *converters_set_correction(hwsim_device *device, uint32_t channel, co
 typedef void converters_listener(hwsim_device *device, uint32_t channel, bool from_first_sample,
                                  int64_t now_ns);
 void converters_set_listener(hwsim_device *device, converters_listener *listener);
+/* A source that an output drives, which takes over the response; NULL: no memory. No lock needed.
+ */
+signal_source *signal_driven(response *driven);
+/* Connects it to a channel instead of the signal, of which it takes the converter over; returns the
+ * one before, to be released. */
+signal_source *converters_connect(hwsim_device *device, uint32_t channel, signal_source *source,
+                                  double noise_v);
+/* What an output makes of a channel, if it is still connected to this source, is another one. */
+void converters_driven(hwsim_device *device, uint32_t channel, const signal_source *source,
+                       int64_t at_ns);
 
 #endif

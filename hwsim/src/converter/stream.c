@@ -12,6 +12,7 @@
 #include "timeline/hooks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct hwsim_stream {
   /* Constant after the start. */
@@ -19,6 +20,7 @@ struct hwsim_stream {
   channel_view *views;
   signal_plan *plans;
   uint32_t channel_count;
+  bool driven;       /* an output drives one of its channels */
   uint64_t rate_nhz; /* nano-hertz: exact arithmetic on times of any length */
   uint64_t buffer, first_index;
   hwsim_overrun overrun;
@@ -50,17 +52,29 @@ static int64_t time_of(const hwsim_stream *stream, uint64_t count) {
   return add_saturated(stream->start_ns, rate_time(stream->rate_nhz, count));
 }
 
+/* What an output has made of a channel is known for so long: samples by then are lost. */
+static int64_t driven_ns(const hwsim_stream *stream) {
+  int64_t forgotten_ns = 0;
+  for (uint32_t i = 0; stream->driven && i < stream->channel_count; i++) {
+    const response *driven = stream->views[i].source->driven;
+    int64_t by_ns = driven ? response_forgotten_ns(driven) : 0;
+    forgotten_ns = by_ns > forgotten_ns ? by_ns : forgotten_ns;
+  }
+  return forgotten_ns;
+}
+
 /* A reader that lags by more than the buffer has lost the oldest samples; and whoever has not read
  * them when the power fails has lost all, with those that would have come until it is back. */
 static uint64_t overdue(const hwsim_stream *stream, int64_t at_ns) {
   uint64_t there = available(stream, at_ns);
   uint64_t forgotten = available(stream, bus_forgotten_ns(stream->device, at_ns));
+  uint64_t unknown = available(stream, driven_ns(stream));
   uint64_t too_many = there > stream->buffer ? there - stream->buffer : 0;
+  too_many = unknown > too_many ? unknown : too_many;
   return forgotten > too_many ? forgotten : too_many;
 }
 
-static void drop_overdue(hwsim_stream *stream, int64_t at_ns) {
-  uint64_t dropped = overdue(stream, at_ns);
+static void drop(hwsim_stream *stream, uint64_t dropped, int64_t at_ns) {
   stream->position += dropped;
   stream->lost += dropped;
   stream->gap += dropped;
@@ -68,6 +82,10 @@ static void drop_overdue(hwsim_stream *stream, int64_t at_ns) {
     observers_tell(
         stream->device,
         &(occurrence){.kind = HWSIM_EVENT_OVERRUN, .at_ns = at_ns, .value = (double)dropped});
+}
+
+static void drop_overdue(hwsim_stream *stream, int64_t at_ns) {
+  drop(stream, overdue(stream, at_ns), at_ns);
 }
 
 /* ---------------------------------------------------------------------------- start and stop -- */
@@ -157,7 +175,14 @@ hwsim_error hwsim_stream_start(hwsim_device *device, const hwsim_stream_config *
   }
   for (uint32_t i = 0; i < config->channel_count; i++) {
     stream->views[i] = converters_view(device, config->channels[i]);
-    stream->plans[i] = converters_plan(device, config->channels[i], config->rate_hz);
+    stream->plans[i] =
+        converters_plan(device, config->channels[i], config->rate_hz, stream->start_ns);
+    stream->plans[i].driven.first = config->first_index;
+    stream->plans[i].driven.count = 0; /* they change: each block has its own */
+    if (stream->views[i].source->driven) {
+      stream->views[i].source->driven->readers++;
+      stream->driven = true;
+    }
   }
   stream->device = handle_retain(device);
   timeline_unlock(device);
@@ -177,10 +202,22 @@ void hwsim_stream_stop(hwsim_stream *stream) {
   timeline_unlock(device);
 }
 
+/* Outputs need not keep for it what they have driven. */
+static void forget(hwsim_stream *stream) {
+  if (timeline_lock_any(stream->device, OPERATION(stream, stop)))
+    return;
+  for (uint32_t i = 0; i < stream->channel_count; i++)
+    if (stream->views[i].source->driven)
+      stream->views[i].source->driven->readers--;
+  timeline_unlock(stream->device);
+}
+
 void hwsim_stream_free(hwsim_stream *stream) {
   if (!stream)
     return;
   hwsim_stream_stop(stream);
+  if (stream->driven)
+    forget(stream);
   handle_release(stream->device);
   destroy(stream);
 }
@@ -224,18 +261,18 @@ static size_t size_of(hwsim_format format) {
   return sizes[format];
 }
 
-static void generate(const hwsim_stream *stream, hwsim_format format, uint64_t index, size_t count,
-                     char *data_out) {
+static void generate(const hwsim_stream *stream, const signal_plan *plans, hwsim_format format,
+                     uint64_t index, size_t count, char *data_out) {
   size_t channels = stream->channel_count, size = size_of(format);
   if (channels == 1 && format == HWSIM_FORMAT_INT16) {
-    signal_codes(&stream->plans[0], index, count, (int16_t *)(void *)data_out);
+    signal_codes(&plans[0], index, count, (int16_t *)(void *)data_out);
     return;
   }
   int16_t codes[PIECE];
   for (size_t done = 0, part; done < count; done += part) {
     part = count - done < PIECE ? count - done : PIECE;
     for (size_t i = 0; i < channels; i++) {
-      signal_codes(&stream->plans[i], index + done, part, codes);
+      signal_codes(&plans[i], index + done, part, codes);
       spread(codes, part, signal_volts_per_code(stream->views[i].source), format,
              data_out + (done * channels + i) * size, channels);
     }
@@ -246,15 +283,15 @@ static void generate(const hwsim_stream *stream, hwsim_format format, uint64_t i
 #define VALUE_NS 1
 
 /* False: interrupted by the caller's hooks, or cancelled. The token may be NULL. */
-static bool generate_all(const hwsim_stream *stream, hwsim_format format, const hwsim_block *block,
-                         const hwsim_cancel *cancel, char *data_out) {
+static bool generate_all(const hwsim_stream *stream, const signal_plan *plans, hwsim_format format,
+                         const hwsim_block *block, const hwsim_cancel *cancel, char *data_out) {
   size_t channels = stream->channel_count, step = UNINTERRUPTED / channels + 1;
   bool interrupted = false;
   const hwsim_hooks *entered = hooks_enter((int64_t)(block->count * channels * VALUE_NS));
   int64_t poll_at_ns = block->count > step ? monotonic_ns() : FOREVER;
   for (size_t done = 0, part; done < block->count && !interrupted; done += part) {
     part = block->count - done < step ? block->count - done : step;
-    generate(stream, format, stream->first_index + block->first_index + done, part,
+    generate(stream, plans, format, stream->first_index + block->first_index + done, part,
              data_out + done * channels * size_of(format));
     interrupted = poll_at_ns != FOREVER && hooks_interrupted(&poll_at_ns);
     interrupted |= cancel && done + part < block->count && hwsim_cancel_is_set(cancel);
@@ -270,7 +307,41 @@ typedef struct read_op {
   hwsim_stream *stream;
   uint64_t count;
   hwsim_block block; /* first_index counted from the start */
+  /* What outputs do to the channels in this block, which changes meanwhile; NULL: nothing. The
+   * plans, and behind them the pieces. */
+  signal_plan *plans;
 } read_op;
+
+/* Of `count` samples at the position. False: no memory. */
+static bool keep_driven(read_op *self, uint64_t count) {
+  const hwsim_stream *stream = self->stream;
+  if (!stream->driven || !count)
+    return true;
+  int64_t from_ns = time_of(stream, stream->position + 1) - 1;
+  int64_t to_ns = time_of(stream, stream->position + count);
+  size_t channels = stream->channel_count, pieces = 0;
+  sampled found[64];
+  for (size_t i = 0; i < channels; i++) {
+    found[i] = stream->plans[i].driven;
+    if (stream->views[i].source->driven)
+      response_pieces(stream->views[i].source->driven, from_ns, to_ns, &found[i]);
+    pieces += found[i].count;
+  }
+  self->plans = malloc(channels * sizeof *self->plans + pieces * sizeof(piece));
+  if (!self->plans)
+    return false;
+  piece *next = (piece *)(void *)(self->plans + channels);
+  for (size_t i = 0; i < channels; i++) {
+    size_t size = found[i].count * sizeof *next;
+    self->plans[i] = stream->plans[i];
+    self->plans[i].driven = found[i];
+    self->plans[i].driven.pieces = size ? memcpy(next, found[i].pieces, size) : NULL;
+    next += found[i].count;
+  }
+  return true;
+}
+
+static void drop_read(op *base) { free(((read_op *)base)->plans); }
 
 static void take(read_op *self, uint64_t count) {
   hwsim_stream *stream = self->stream;
@@ -281,7 +352,6 @@ static void take(read_op *self, uint64_t count) {
 }
 
 static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
-  (void)device;
   read_op *self = (read_op *)base;
   hwsim_stream *stream = self->stream;
   int64_t earliest_ns = add_saturated(base->start_ns, base->cost_ns); /* a spike */
@@ -306,6 +376,17 @@ static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
     base->wake_ns = due_ns;
     return OP_ARMED;
   }
+  if (at_ns > base->start_ns && available(stream, driven_ns(stream))) {
+    drop(stream, available(stream, driven_ns(stream)), at_ns); /* while it waited */
+    if (stream->overrun == HWSIM_OVERRUN_ERROR) {
+      self->block.lost = stream->gap;
+      stream->gap = 0;
+      return HWSIM_EOVERRUN;
+    }
+    return apply_read(device, base, at_ns);
+  }
+  if (!keep_driven(self, wanted))
+    return HWSIM_ENOMEM;
   take(self, wanted);
   return HWSIM_OK;
 }
@@ -323,6 +404,8 @@ static void look(read_op *self) {
   uint64_t there = available(stream, now_ns);
   self->block.first_index = stream->position;
   self->block.count = (size_t)(there < self->count ? there : self->count);
+  if (!keep_driven(self, self->block.count))
+    self->block.count = 0;
   timeline_unlock(device);
 }
 
@@ -367,8 +450,11 @@ static hwsim_error resolve_timeout(const read_op *self, hwsim_call *call) {
 
 hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t count,
                               const hwsim_call *call, void *data_out, hwsim_block *block_out) {
-  static const op_kind kind = {
-      .row = OPERATION(stream, read), .apply = apply_read, .off_bus = true, .timed = true};
+  static const op_kind kind = {.row = OPERATION(stream, read),
+                               .apply = apply_read,
+                               .drop = drop_read,
+                               .off_bus = true,
+                               .timed = true};
   const char *name = stream->device->config.name, *operation = kind.row->name;
   if (!count)
     return error_set(HWSIM_EINVALID, name, operation, "count must be at least 1, got 0");
@@ -380,6 +466,7 @@ hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t 
   self.stream = stream;
   self.count = count;
   self.block = (hwsim_block){0};
+  self.plans = NULL;
   hwsim_call options = call ? *call : (hwsim_call){.timeout_ns = HWSIM_TIMEOUT_DEFAULT};
   hwsim_error error = resolve_timeout(&self, &options);
   if (!error)
@@ -398,11 +485,13 @@ hwsim_error hwsim_stream_read(hwsim_stream *stream, hwsim_format format, size_t 
   }
   const hwsim_cancel *cancel =
       error ? NULL : options.cancel; /* a failed read shows what is there */
-  if (self.block.count && !generate_all(stream, format, &self.block, cancel, data_out)) {
+  const signal_plan *plans = self.plans ? self.plans : stream->plans;
+  if (self.block.count && !generate_all(stream, plans, format, &self.block, cancel, data_out)) {
     if (!error)
       error = give_back(&self);
     self.block.count = 0;
   }
+  free(self.plans);
   *block_out = self.block;
   block_out->first_index += stream->first_index;
   return error;

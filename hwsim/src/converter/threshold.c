@@ -75,7 +75,7 @@ static uint64_t next_candidate(comparator *self, const signal_plan *plan) {
  * their number, so it may look into the future. */
 static void scan(const hwsim_device *device, uint32_t channel, uint64_t end) {
   comparator *self = comparator_of(device, channel);
-  signal_plan plan = converters_plan(device, channel, device->config.sample_rate_hz);
+  signal_plan plan = converters_plan(device, channel, device->config.sample_rate_hz, self->base_ns);
   double volts_per_code = signal_volts_per_code(plan.source);
   int16_t codes[PIECE];
   size_t piece = SHORTEST_PIECE;

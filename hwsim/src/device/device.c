@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/memory.h"
+#include "converter/output.h"
 #include "converter/signal.h"
 #include "converter/threshold.h"
 #include "device/power.h"
@@ -62,6 +63,7 @@ static void destroy(hwsim_device *device) {
   behaviours_free(device);
   rules_free(device);
   registers_free(device);
+  outputs_free(device);
   timeline_free(device);
   image_release(device->model->made);
   free(device);
@@ -88,6 +90,7 @@ static hwsim_error assemble(hwsim_device *device, model_image *image) {
   ticks_open(device);
   comparators_open(device);
   bool good = converters_open(device);
+  good = outputs_open(device) && good;
   good = registers_open(device, image) && good;
   latches->happened = roles_observe;
   observers_add(device, latches);

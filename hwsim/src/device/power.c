@@ -5,6 +5,7 @@
  * crossings. With the power it boots: its registers are reset, and all that runs starts anew. */
 #include "device/power.h"
 
+#include "converter/output.h"
 #include "converter/threshold.h"
 #include "events/occurrence.h"
 #include "events/ticks.h"
@@ -19,6 +20,7 @@ void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
     ticks_power_off(device, at_ns);
     rules_power_off(device);
     behaviours_power_off(device);
+    outputs_power_off(device, at_ns);
     observers_tell(device,
                    &(occurrence){.kind = HWSIM_EVENT_DISCONNECT, .at_ns = at_ns, .cause = cause});
   }

@@ -22,8 +22,16 @@ enum {
   ROLE_SCRATCH4 = HWSIM_ROLE_NONE,
   ROLE_SCRATCH5 = HWSIM_ROLE_NONE,
   ROLE_SCRATCH6 = HWSIM_ROLE_NONE,
-  ROLE_SCRATCH7 = HWSIM_ROLE_NONE
+  ROLE_SCRATCH7 = HWSIM_ROLE_NONE,
+  ROLE_OUTPUT0 = HWSIM_ROLE_NONE,
+  ROLE_OUTPUT1 = HWSIM_ROLE_NONE
 };
+
+/* Of the registers of the outputs, which are the last ones. */
+static const hwsim_field code[] = {
+    {.name = "CODE", .width = 16, .readable = true, .writable = true}};
+static const hwsim_output outputs[] = {{.name = "output0", .source = "OUTPUT0.CODE"},
+                                       {.name = "output1", .source = "OUTPUT1.CODE"}};
 
 #define HWSIM_X(name_, address_, access_, reset_, writable_, description_)                         \
   {.name = #name_,                                                                                 \
@@ -32,14 +40,18 @@ enum {
    .reset_value = reset_,                                                                          \
    .writable = writable_,                                                                          \
    .description = description_,                                                                    \
-   .role = (hwsim_role)ROLE_##name_},
+   .role = (hwsim_role)ROLE_##name_,                                                               \
+   .fields = address_ >= HWSIM_REGISTER_OUTPUT0 ? code : NULL,                                     \
+   .field_count = address_ >= HWSIM_REGISTER_OUTPUT0 ? ARRAY_LENGTH(code) : 0},
 static const hwsim_register registers[] = {HWSIM_REGISTERS(HWSIM_X)};
 #undef HWSIM_X
 
 const hwsim_model hwsim_daq = {.name = "daq",
                                .registers = registers,
                                .register_count = ARRAY_LENGTH(registers),
-                               .channels = 4};
+                               .channels = 4,
+                               .outputs = outputs,
+                               .output_count = ARRAY_LENGTH(outputs)};
 
 const hwsim_register *hwsim_register_map(size_t *count_out) {
   *count_out = hwsim_daq.register_count;

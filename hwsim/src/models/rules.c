@@ -108,7 +108,7 @@ static void convert(hwsim_device *device, const rule_plan *rule, const op *cause
   int16_t code;
   if (rule->says.channel >= device->config.channels || !converters_are_enabled(device))
     return;
-  code = converters_take(device, rule->says.channel);
+  code = converters_take(device, rule->says.channel, at_ns);
   if (rule->has_fifo) {
     const bits *data = &device->rules->plan->fifos[rule->fifo].data;
     uint32_t width = data->mask ? data->width : 16;
@@ -289,7 +289,7 @@ hwsim_error rules_check_clock(const model_image *image, const hwsim_config *conf
 
 bool rules_open(hwsim_device *device) {
   const plan *all = device->model->made->plan;
-  if (!all)
+  if (!all || !(all->rule_count + all->fifo_count))
     return true;
   size_t values = 0;
   for (size_t i = 0; i < all->fifo_count; i++)

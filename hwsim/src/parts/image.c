@@ -103,6 +103,14 @@ static void keep_model(arena *self, hwsim_model *model) {
     hwsim_claim *entry = (hwsim_claim *)&model->claims[i], counted = *entry;
     keep_text(self, self->start ? &entry->on : &counted.on);
   }
+  KEEP_ARRAY(model, outputs, model->output_count);
+  for (size_t i = 0; i < model->output_count; i++) {
+    hwsim_output *entry = (hwsim_output *)&model->outputs[i], counted = *entry;
+    if (!self->start)
+      entry = &counted;
+    keep_text(self, &entry->name);
+    keep_text(self, &entry->source);
+  }
   for (size_t i = 0; i < model->memory_count; i++) {
     hwsim_memory *entry = (hwsim_memory *)&model->memories[i], counted = *entry;
     if (!self->start)
@@ -192,9 +200,14 @@ static void plan_places(model_image *self) {
     self->slots = 0;
 }
 
-/* What rules make of the registers that they watch. */
+/* What rules and outputs make of the registers that they watch. */
 static void add_rules(model_image *self) {
   const plan *made = self->plan;
+  for (size_t i = 0; made && i < made->output_count; i++) {
+    const output_plan *output = &made->outputs[i];
+    ((hwsim_output *)&self->model.outputs[i])->bits = output->source.width;
+    self->facts[output->source.place].flags |= DRIVES;
+  }
   for (size_t i = 0; made && i < made->rule_count; i++) {
     const rule_plan *rule = &made->rules[i];
     fact *watched = rule->on.mask ? &self->facts[rule->on.place] : NULL;

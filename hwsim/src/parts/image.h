@@ -29,7 +29,8 @@ enum {
   TIMED = 8,
   RULED = 16, /* an access, or a change, can set off rules */
   CLAIMED_READ = 32,
-  CLAIMED_WRITE = 64 /* a behaviour is called for it */
+  CLAIMED_WRITE = 64, /* a behaviour is called for it */
+  DRIVES = 128        /* an output follows it */
 };
 
 /* The numbers of the claims on a register; NOWHERE: none. */

@@ -183,6 +183,40 @@ static hwsim_error plan_fifo(maker *self, size_t i) {
                                         : refuse(self, "its depth does not fit into level", NULL);
 }
 
+static hwsim_error plan_output(maker *self, size_t i) {
+  const hwsim_output *says = &self->model->outputs[i];
+  output_plan *out = &self->made->outputs[i];
+  snprintf(self->where, sizeof self->where, "output %zu, %.40s,", i, says->name ? says->name : "");
+  if (!says->name || !*says->name)
+    return refuse(self, "has no name", NULL);
+  for (size_t k = 0; k < i; k++)
+    if (strcmp(says->name, self->model->outputs[k].name) == 0)
+      return refuse(self, "has the name of another", NULL);
+  if ((unsigned)says->code > HWSIM_CODE_UNIPOLAR)
+    return refuse(self, "unknown code", NULL);
+  if (!(says->range_v >= 0 && says->range_v <= 0) &&
+      !(says->range_v >= 1e-3 && says->range_v <= 1e3))
+    return refuse(self, "range must be from 0.001 to 1000 V, or 0: that of the device", NULL);
+  hwsim_error error = find_bits(self, says->source, &out->source);
+  if (!error && (!out->source.mask || out->source.width > 32))
+    error = refuse(self, "needs a source of up to 32 bits", NULL);
+  out->code = says->code;
+  return error;
+}
+
+int64_t plan_steps(const output_plan *self, uint64_t code) {
+  int64_t half = INT64_C(1) << (self->source.width - 1), steps = (int64_t)code;
+  if (self->code == HWSIM_CODE_OFFSET)
+    return steps - half;
+  return self->code == HWSIM_CODE_SIGNED && steps >= half ? steps - 2 * half : steps;
+}
+
+uint64_t plan_code(const output_plan *self, int64_t steps) {
+  int64_t half = INT64_C(1) << (self->source.width - 1);
+  return (uint64_t)(self->code == HWSIM_CODE_OFFSET ? steps + half : steps) &
+         (UINT64_MAX >> (64 - self->source.width));
+}
+
 /* What accesses of the data of a FIFO do to it. */
 static void add_access(plan *made, const fifo_plan *fifo, size_t i, hwsim_when when,
                        hwsim_then then) {
@@ -284,6 +318,8 @@ static hwsim_error fill(maker *self) {
   hwsim_error error = HWSIM_OK;
   for (size_t i = 0; !error && i < model->fifo_count; i++)
     error = plan_fifo(self, i);
+  for (size_t i = 0; !error && i < model->output_count; i++)
+    error = plan_output(self, i);
   for (size_t i = 0; !error && i < model->rule_count; i++) {
     snprintf(self->where, sizeof self->where, "rule %zu", i);
     error = plan_rule(self, &model->rules[i], &made->rules[made->rule_count++]);
@@ -303,7 +339,7 @@ static hwsim_error fill(maker *self) {
 
 hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
   *plan_out = NULL;
-  if (!model->rule_count && !model->fifo_count)
+  if (!model->rule_count && !model->fifo_count && !model->output_count)
     return HWSIM_OK;
   maker self = {.model = model};
   if (model->rule_count > HWSIM_RULES_LARGEST || model->fifo_count > HWSIM_FIFOS_LARGEST)
@@ -311,17 +347,24 @@ hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
                      "a model must have up to %d rules and %d FIFOs, got %zu and %zu",
                      HWSIM_RULES_LARGEST, HWSIM_FIFOS_LARGEST, model->rule_count,
                      model->fifo_count);
+  if (model->output_count > HWSIM_OUTPUTS_LARGEST)
+    return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
+                     "a model must have up to %d outputs, got %zu", HWSIM_OUTPUTS_LARGEST,
+                     model->output_count);
   size_t rules = model->rule_count + 2 * model->fifo_count;
   self.made = calloc(1, sizeof *self.made);
   self.sorted = malloc(model->register_count * sizeof *self.sorted);
   hwsim_error error = self.made && self.sorted ? HWSIM_OK : HWSIM_ENOMEM;
   if (!error) {
     self.made->fifo_count = model->fifo_count;
-    self.made->rules = calloc(rules, sizeof *self.made->rules);
+    self.made->output_count = model->output_count;
+    self.made->outputs = calloc(model->output_count + 1, sizeof *self.made->outputs);
+    self.made->rules = calloc(rules + 1, sizeof *self.made->rules);
     self.made->fifos = calloc(model->fifo_count + 1, sizeof *self.made->fifos);
-    self.made->watched = calloc(rules, sizeof *self.made->watched);
-    self.made->watches = calloc(rules, sizeof *self.made->watches);
-    if (!self.made->rules || !self.made->fifos || !self.made->watched || !self.made->watches)
+    self.made->watched = calloc(rules + 1, sizeof *self.made->watched);
+    self.made->watches = calloc(rules + 1, sizeof *self.made->watches);
+    if (!self.made->outputs || !self.made->rules || !self.made->fifos || !self.made->watched ||
+        !self.made->watches)
       error = HWSIM_ENOMEM;
   }
   if (error) {
@@ -345,6 +388,7 @@ void plan_free(plan *self) {
     return;
   free(self->rules);
   free(self->fifos);
+  free(self->outputs);
   free(self->watched);
   free(self->watches);
   free(self);

@@ -25,6 +25,11 @@ typedef struct fifo_plan {
   bool shows; /* its front in `data` */
 } fifo_plan;
 
+typedef struct output_plan {
+  bits source;
+  hwsim_code code;
+} output_plan;
+
 /* The rules that something about one register can set off. */
 typedef struct watch {
   uint16_t place;
@@ -36,14 +41,19 @@ typedef struct plan {
   size_t rule_count;
   fifo_plan *fifos;
   size_t fifo_count;
+  output_plan *outputs;
+  size_t output_count;
   uint16_t *watched; /* rules, by register and then in their order */
   watch *watches;    /* by place */
   size_t watch_count;
 } plan;
 
-/* NULL in *plan_out: the model has neither. EINVALID, with details, ENOMEM. */
+/* NULL in *plan_out: the model has none of them. EINVALID, with details, ENOMEM. */
 hwsim_error plan_new(const hwsim_model *model, plan **plan_out);
-void plan_free(plan *self);                              /* may be NULL */
+void plan_free(plan *self); /* may be NULL */
+/* What a code is in whole steps of an output, from the lowest or from 0. */
+int64_t plan_steps(const output_plan *self, uint64_t code);
+uint64_t plan_code(const output_plan *self, int64_t steps);
 const watch *plan_watch(const plan *self, size_t place); /* NULL: none */
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/memory.h"
+#include "converter/output.h"
 #include "events/subscription.h"
 #include "parts/map.h"
 #include "timeline/bus.h"
@@ -110,12 +111,29 @@ void registers_set(hwsim_device *device, hwsim_role role, uint64_t value) {
     hold(device, place, value);
 }
 
+/* The outputs that follow the register. */
+__attribute__((noinline)) static void drive(hwsim_device *device, size_t place, int64_t at_ns) {
+  const registers *self = device->registers;
+  const plan *all = self->image->plan;
+  for (uint32_t i = 0; all && i < all->output_count; i++) {
+    const output_plan *each = &all->outputs[i];
+    if (each->source.place != place)
+      continue;
+    hwsim_output_scale scale = outputs_scale(device, i);
+    double step_v = (scale.highest_v - scale.lowest_v) / (double)((UINT64_C(1) << scale.bits) - 1);
+    uint64_t code = (self->values[place] & each->source.mask) >> each->source.lsb;
+    outputs_put(device, i, (double)plan_steps(each, code) * step_v, at_ns);
+  }
+}
+
 static void hold_and_tell(hwsim_device *device, size_t place, uint64_t value, bool tells,
                           const op *cause, int64_t at_ns) {
   registers *self = device->registers;
   if (self->values[place] == value)
     return;
   hold(device, place, value);
+  if (self->facts[place].flags & DRIVES)
+    drive(device, place, at_ns);
   if (tells && subscribers_want(device, HWSIM_EVENT_REGISTER))
     observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_REGISTER,
                                          .channel = self->map[place].address,
@@ -161,6 +179,9 @@ void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns) {
   memset(self->locked, 0, self->image->effect_count * sizeof *self->locked);
   for (size_t i = 0; i < self->count; i++)
     hold_and_tell(device, i, self->map[i].reset_value, cause != NULL, cause, at_ns);
+  for (size_t i = 0; i < self->count; i++) /* also what has had no power */
+    if (self->facts[i].flags & DRIVES)
+      drive(device, i, at_ns);
   topic_touch(device, &self->watchers);
   if (self->hooks)
     self->hooks->reset(device, at_ns);
@@ -204,7 +225,7 @@ __attribute__((noinline)) static uint64_t take(hwsim_device *device, const op *c
   if (what) {
     uint64_t held = self->values[place];
     uint64_t left = (held & ~what->cleared_by_read) | what->set_by_read;
-    hold(device, place, left);
+    hold_and_tell(device, place, left, false, cause, at_ns);
     if (held != left && self->facts[place].flags & RULED)
       self->hooks->changed(device, place, held ^ left, cause, at_ns);
   }

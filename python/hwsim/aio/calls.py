@@ -329,6 +329,10 @@ class Device(Opened):
         """Removes the correction of a channel."""
         self.blocking.clear_calibration(channel)
 
+    def disconnect(self, channel: int) -> None:
+        """Takes an output away from a channel: its power-on signal is back."""
+        self.blocking.disconnect(channel)
+
     @property
     def registers(self) -> Registers:
         """The registers by name: ``await device.registers["CONTROL"].read()``."""
@@ -678,6 +682,91 @@ class Device(Opened):
             loop=loop,
             column=column,
             rate=rate,
+        )
+
+    def output(self, output: int | str) -> float:
+        """Returns what an output puts out now, in volts. Does not use the bus.
+
+        Args:
+            output: Its number, from 0, or its name in the model.
+        """
+        return self.blocking.output(output)
+
+    def set_output(
+        self,
+        output: int | str,
+        volts: float,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        """Sets an output to the voltage nearest to ``volts`` that it can have.
+
+        The same as writing the code of that voltage to the output's register, whatever the access
+        of that; one operation on the bus.
+
+        Args:
+            output: Its number, from 0, or its name in the model.
+            volts: From the lowest voltage to full scale, which is one code above the highest.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            InvalidArgument: There is no such output, or it has no such voltage.
+        """
+        return _native.operation(
+            device.Device.set_output, self.blocking, output, volts, timeout=timeout, cancel=cancel
+        )
+
+    def connect(
+        self,
+        output: int | str,
+        channel: int,
+        *,
+        gain: float = 1.0,
+        offset: float = 0.0,
+        delay: float = 0.0,
+        tau: float = 0.0,
+        noise: float | None = None,
+        function: Callable[[float], float] | None = None,
+    ) -> None:
+        """Connects an output to a channel, through what lies between the two.
+
+        The channel tends to ``offset + gain * function(volts)`` with the time constant ``tau``,
+        ``delay`` seconds after the output has been set; it is at rest at first. Computed in closed
+        form: whatever samples it, and however often, sees the same, which follows from the seed and
+        from what was written when.
+
+        It takes the place of what was connected to the channel, and :meth:`set_signal` or another
+        output takes its place in turn. The errors and the range of the channel's converter stay.
+        Streams that are running are not changed. An output can drive any number of channels.
+
+        Args:
+            output: Its number, from 0, or its name in the model.
+            channel: From 0.
+            gain: The factor.
+            offset: In volts: where the channel is while the function gives 0.
+            delay: In seconds, up to an hour.
+            tau: Time constant in seconds; 0: it follows at once.
+            noise: RMS in volts; None: as at power-on.
+            function: What becomes of the voltage first. It is called here and now, once for each
+                voltage that the output can have if that has up to 16 bits (65536 calls take some
+                10 ms), otherwise for 65537 of them, between which it is taken to be linear. It is
+                never called again. None: the voltage as it is.
+
+        Raises:
+            InvalidArgument: There is no such output or channel, a value is out of its limits, or
+                the function returned no number from -1e6 to 1e6; the error names it.
+        """
+        return self.blocking.connect(
+            output,
+            channel,
+            gain=gain,
+            offset=offset,
+            delay=delay,
+            tau=tau,
+            noise=noise,
+            function=function,
         )
 
     def stream(

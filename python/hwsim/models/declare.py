@@ -29,6 +29,7 @@ from hwsim.models.maps import (
     FifoInfo,
     Map,
     MemoryInfo,
+    OutputInfo,
     RegisterInfo,
     RuleInfo,
 )
@@ -265,6 +266,27 @@ class Fifo:
     ) -> None:
         self.depth, self.pops, self.pushes = depth, pops, pushes
         self.parts = (data, level, empty, full, overflow, underflow)
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+
+class Output:
+    """A digital-to-analogue converter, as a class attribute of a model.
+
+    What it puts out follows from bits of a register, however they change; without power it is 0 V.
+    They are numbered in the order in which the class has them.
+
+    Args:
+        source: A register, or a field, of up to 32 bits.
+        code: How the bits stand for volts: ``"signed"``: two's complement; ``"offset"``: 0 is the
+            most negative voltage; ``"unipolar"``: 0 is 0 V.
+        range: Full scale in volts, 1 mV to 1 kV; None: that of the device.
+    """
+
+    def __init__(self, source: Part, code: Code = "signed", range: float | None = None) -> None:
+        self.source, self.code, self.range = source, code, range
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -608,6 +630,11 @@ def _map_of(model: type[Model]) -> Map:
         rules=[_rule_info(model, rule) for rule in model.rules],
         behaviours=_behaviours(model, [one.name for one in registers if not one.view]),
         model=model,
+        outputs=[
+            OutputInfo(item.name, _name_of(model, item.source) or "", item.code, item.range or 0.0)
+            for item in inside.values()
+            if isinstance(item, Output)
+        ],
         remarks=remarks,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim._kinds import Access
 from hwsim.errors import InvalidArgument
-from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, OutputInfo, RegisterInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,10 +69,15 @@ def _map(document: dict[str, Any]) -> Map:
         )
         for name, said in document.get("memories", {}).items()
     ]
+    outputs = [
+        OutputInfo(name, said["source"], said.get("code", "signed"), said.get("range", 0.0))
+        for name, said in document.get("outputs", {}).items()
+    ]
     return Map(
         document["name"],
         registers,
         memories,
+        outputs=outputs,
         description=document.get("description", ""),
         channels=document.get("channels", 1),
         byte_order=document.get("byte_order", "little"),
@@ -164,6 +169,14 @@ def yaml_of(model: Map) -> str:
                 {"bits": 32, "access": "RW", "description": ""},
             )
             for one in model.memories.values()
+        }
+    if model.outputs:
+        document["outputs"] = {
+            one.name: _without_defaults(
+                {"source": one.source, "code": one.code, "range": one.range},
+                {"code": "signed", "range": 0.0},
+            )
+            for one in model.outputs
         }
     yaml = _module("yaml")
 

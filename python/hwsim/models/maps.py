@@ -222,6 +222,23 @@ class BehaviourInfo(NamedTuple):
     write: str | None = None
 
 
+class OutputInfo(NamedTuple):
+    """A digital-to-analogue converter: what it puts out follows from bits of a register.
+
+    Attributes:
+        name: Of the output.
+        source: The register, or ``"REGISTER.FIELD"``, of up to 32 bits.
+        code: How the bits stand for volts: ``"signed"``: two's complement; ``"offset"``: 0 is the
+            most negative voltage; ``"unipolar"``: 0 is 0 V.
+        range: Full scale in volts, 1 mV to 1 kV; 0: that of the device.
+    """
+
+    name: str
+    source: str
+    code: Code = "signed"
+    range: float = 0.0
+
+
 class Map:
     """The registers and memories of a kind of device. Constant; any thread may use it.
 
@@ -231,6 +248,7 @@ class Map:
         memories: In any order.
         fifos: In any order.
         rules: What it does by itself; those that are set off at once act in this order.
+        outputs: What it puts out, in the order of their numbers.
         description: What it is.
         channels: How many analogue channels it has, 1 to 64.
         byte_order: ``"little"`` or ``"big"``.
@@ -246,6 +264,7 @@ class Map:
         rules: What it does by itself.
         behaviours: For what methods of its class are called.
         model: That class, derived from :class:`hwsim.Model`; or None.
+        outputs: What it puts out, in the order of their numbers.
         description: What it is.
         channels: How many analogue channels.
         byte_order: ``"little"`` or ``"big"``.
@@ -263,6 +282,7 @@ class Map:
         *,
         fifos: Iterable[FifoInfo] = (),
         rules: Iterable[RuleInfo] = (),
+        outputs: Iterable[OutputInfo] = (),
         description: str = "",
         channels: int = 1,
         byte_order: str = "little",
@@ -280,7 +300,7 @@ class Map:
         self.registers: Mapping[str, RegisterInfo] = _by_name("register", ordered)
         areas = sorted(memories, key=lambda one: one.address)
         self.memories: Mapping[str, MemoryInfo] = _by_name("memory", areas)
-        self.fifos, self.rules = tuple(fifos), tuple(rules)
+        self.fifos, self.rules, self.outputs = tuple(fifos), tuple(rules), tuple(outputs)
         self.behaviours, self.model = tuple(behaviours), model
         if self.behaviours and model is None:
             raise InvalidArgument("behaviours need the model whose methods they are")
@@ -294,19 +314,26 @@ class Map:
                 [_fifo(one) for one in self.fifos],
                 [_rule(number, one) for number, one in enumerate(self.rules)],
                 [(one.on, bool(one.read), bool(one.write)) for one in self.behaviours],
+                [_output(number, one) for number, one in enumerate(self.outputs)],
             )
         )
 
     @classmethod
     def of_native(cls, device: Any) -> Map:
         """Returns the map of a device whose model comes from C."""
-        name, channels, big_endian, registers, memories, fifos, rules, _ = device._description()
+        name, channels, big_endian, registers, memories, fifos, rules, _, outputs = (
+            device._description()
+        )
         self = cls.__new__(cls)
         self.name, self.description, self.remarks, self.channels = name, "", (), channels
         self.byte_order = "big" if big_endian else "little"
         self.fifos = tuple(FifoInfo(*one) for one in fifos)
         self.rules = tuple(_of_rule(one) for one in rules)
         self.behaviours, self.model = (), None
+        self.outputs = tuple(
+            OutputInfo(name, source, _kinds.CODES_OF_RULES[code], range_v)
+            for name, source, code, range_v in outputs
+        )
         self.registers = MappingProxyType({one[0]: _of_register(one) for one in registers})
         self.memories = MappingProxyType({one[0]: _of_memory(one) for one in memories})
         return self
@@ -418,6 +445,13 @@ def _rule(number: int, one: RuleInfo) -> tuple[object, ...]:
         *(_kinds.THENS.index(one.then), one.target, one.source, one.fifo, one.written),
         *(one.value, one.channel, _kinds.CODES_OF_RULES.index(one.code)),
     )
+
+
+def _output(number: int, one: OutputInfo) -> tuple[object, ...]:
+    if one.code not in _kinds.CODES_OF_RULES:
+        known = ", ".join(_kinds.CODES_OF_RULES)
+        raise InvalidArgument(f"output {number}: code must be one of {known}: {one.code!r}")
+    return one.name, one.source, _kinds.CODES_OF_RULES.index(one.code), one.range
 
 
 def _of_rule(entry: tuple[Any, ...]) -> RuleInfo:

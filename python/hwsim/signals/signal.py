@@ -9,7 +9,9 @@ from hwsim import _kinds
 
 Waveform = _kinds.Waveform
 WAVEFORMS = _kinds.WAVEFORMS
-GENERATED: dict[str, Waveform] = {name: name for name in WAVEFORMS if "table" not in name}
+GENERATED: dict[str, Waveform] = {
+    name: name for name in WAVEFORMS if "table" not in name and name != "output"
+}
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Signal:
     """What is connected to a channel, and how its converter measures it. See ``hwsim.h``.
 
     Attributes:
-        waveform: One of ``dc``, ``sine``, ``square``, ``triangle``, ``table``, ``table_once``.
+        waveform: One of ``dc``, ``sine``, ``square``, ``triangle``, ``table``, ``table_once``; or
+            ``output``: see :meth:`Device.connect() <hwsim.Device.connect>`.
         amplitude: Peak, in volts; the factor of a table.
         offset: In volts.
         frequency: In hertz.
