@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SUPPLY = runpy.run_path(str(EXAMPLES / "power_supply.py"))
 AXIS = runpy.run_path(str(EXAMPLES / "motor_axis.py"))
 METER = runpy.run_path(str(EXAMPLES / "command_port.py"))
+OVEN = runpy.run_path(str(EXAMPLES / "thermostat.py"))
 MS = 1e-3
 
 
@@ -235,3 +236,40 @@ def test_reset_forgets_what_was_sent() -> None:
         device.registers.TX.write(ord("X"))
         device.reset()
         assert METER["ask"](device, "MEAS?") == "1.230\n"
+
+
+# ------------------------------------------------------------------------------------ thermostat
+
+
+def bake(seconds: float = 600.0, uri: str = "clock=virtual&latency=1ms&jitter=100us&seed=1") -> Any:
+    with hwsim.open(f"hwsim://oven?range=2V&{uri}", model=OVEN["Oven"]) as device:
+        OVEN["build_oven"](device)
+        return OVEN["control"](device, OVEN["PID"](), seconds)
+
+
+def test_thermostat_reaches_and_holds_each_temperature() -> None:
+    run = bake()
+    assert run[0].measured == pytest.approx(OVEN["AMBIENT"], abs=0.5)
+    for begin, wanted in OVEN["STEPS"]:
+        held = [one.measured for one in run if begin + 100 <= one.time < begin + 200]
+        assert max(abs(measured - wanted) for measured in held) < 1.0
+        near = [one.measured for one in run if begin <= one.time < begin + 200]
+        overshoot = max(near) - wanted if wanted != 50 else wanted - min(near)
+        assert overshoot < 3.0
+
+
+def test_thermostat_at_rest_gives_the_power_that_the_oven_loses() -> None:
+    held = [one.watts for one in bake(199.0) if one.time > 120]
+    expected = (OVEN["STEPS"][0][1] - OVEN["AMBIENT"]) / OVEN["KELVIN_PER_WATT"]
+    assert sum(held) / len(held) == pytest.approx(expected, abs=0.2)
+
+
+def test_thermostat_comes_out_the_same_for_the_same_seed() -> None:
+    first = bake(60.0)
+    assert bake(60.0) == first
+    assert bake(60.0, "clock=virtual&latency=1ms&jitter=100us&seed=2") != first
+
+
+def test_picture_of_the_thermostat_is_current() -> None:
+    committed = (EXAMPLES.parent / "docs/thermostat.svg").read_text("utf-8")
+    assert OVEN["picture"](bake()) == committed
