@@ -260,7 +260,13 @@ def test_too_late_to_cancel_returns_the_result_and_cancels_the_next_await(
         async def work() -> None:
             await device.write_register(0x40, 7)
             finished.append(1)
-            await device.write_register(0x40, 8)
+            try:
+                await device.write_register(0x40, 8)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                assert task is not None
+                assert task.cancelling() == 1  # not counted twice
+                raise
             finished.append(2)
 
         task = asyncio.create_task(work())
@@ -599,6 +605,35 @@ def test_events_are_iterated_until_it_is_closed(run: Run, open_device: OpenDevic
         subscription.close()
 
     run(main())
+
+
+def test_iterating_over_events_of_a_closed_device_raises(run: Run, open_device: OpenDevice) -> None:
+    async def main() -> None:
+        device = hwsim.aio.Device(open_device())
+        async with device.events(kinds=["trigger"]) as events:
+            await device.trigger(1)
+            with pytest.raises(DeviceClosed):
+                async for event in events:
+                    assert event.value == 1
+                    device.close()
+
+    run(main())
+
+
+def test_event_after_the_end_of_the_loop_is_dropped(run: Run, open_device: OpenDevice) -> None:
+    blocking = open_device()
+    errors: list[BaseException] = []
+
+    async def main() -> hwsim.aio.Subscription:
+        device = hwsim.aio.Device(blocking)
+        return device.on_event(print, kinds=["trigger"], on_error=errors.append)
+
+    subscription = run(main())
+    blocking.trigger(1)
+    while subscription.status.delivered < 1:
+        pass
+    subscription.close()
+    assert errors == []
 
 
 def test_virtual_time_lets_one_wait_for_the_other(run: Run, open_device: OpenDevice) -> None:

@@ -24,7 +24,8 @@ import hwsim.aio
 from conftest import LIMIT, in_thread, run_script
 from hwsim import fleet
 from hwsim.cli import main
-from hwsim.errors import CRCError, DeviceTimeout, InvalidArgument
+from hwsim.errors import CRCError, DeviceClosed, DeviceTimeout, InvalidArgument
+from hwsim.fleet.lifeline import Here, There
 
 METHODS = [
     "fork",
@@ -165,6 +166,43 @@ def test_errors_and_what_is_late_are_results_if_wanted(kind: str) -> None:
     first, second = results.values()
     assert isinstance(first, KeyError)
     assert isinstance(second, TimeoutError)
+
+
+@pytest.mark.parametrize("lines", [Here, There])
+def test_work_that_begins_when_all_is_over_ends_at_once(lines: type[Here | There]) -> None:
+    made = lines()
+    try:
+        made.stop(LIMIT)
+        with (
+            hwsim.open("hwsim://late") as device,
+            made.line.hold(device),
+            pytest.raises(DeviceClosed),
+        ):
+            device.wait_register(0x44, 1, 1, timeout=LIMIT)
+    finally:
+        made.close()
+
+
+def test_work_has_ended_when_the_error_is_raised() -> None:
+    """In a pool of the caller's too; what has not begun does not."""
+    began, ended = [], []
+
+    def work(device: hwsim.Device) -> None:
+        began.append(device.seed)
+        if device.seed == 0:
+            raise KeyError(device.name)
+        try:
+            device.wait_register(0x44, 1, 1, timeout=LIMIT)
+        finally:
+            threading.Event().wait(0.1)  # who does not wait for it would be faster
+            ended.append(device.seed)
+
+    with workers("threads", 1) as executor, pytest.raises(KeyError):
+        try:
+            fleet.map(work, uris(4), executor=executor)
+        finally:
+            assert began[1:] == ended
+            assert len(began) <= 2
 
 
 def test_timeout_names_what_is_late() -> None:
