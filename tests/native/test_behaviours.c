@@ -674,6 +674,44 @@ static void registers_change_later_by_themselves(void) {
   close_adder(&self);
 }
 
+static void *wait_for_two_events(void *events) {
+  hwsim_event all[2];
+  size_t count = 0, more;
+  for (; count < 2; count += more)
+    CHECK_OK(hwsim_subscription_next(events, 2 - count, &forever, all + count, &more));
+  CHECK_EQUAL(all[1].value, 50);
+  return NULL;
+}
+
+/* Also to those that wait already, when nothing else changes, and to operations that cost no time.
+ */
+static void what_changes_later_is_not_missed(void) {
+  adder self = {.meanwhile = change_later};
+  hwsim_device *device = open_adder("hwsim://adder?latency=0s", &self);
+  write_to(device, CTRL, 0);
+  while (read_at(device, PLAIN) != 50)
+    ;
+  write_to(device, PLAIN, 0);
+  const hwsim_subscription_config config = {.kinds = HWSIM_EVENT_BIT(HWSIM_EVENT_REGISTER),
+                                            .queue = 10};
+  hwsim_subscription *events;
+  pthread_t reader;
+  CHECK_OK(hwsim_subscription_new(device, &config, &events));
+  CHECK_EQUAL(pthread_create(&reader, NULL, wait_for_two_events, events), 0);
+  operation wait = {.device = device,
+                    .run = run_wait,
+                    .address = PLAIN,
+                    .mask = UINT32_MAX,
+                    .value = 20,
+                    .call = &forever};
+  operation_start(&wait);
+  write_to(device, CTRL, 0);
+  CHECK_OK(operation_join(&wait));
+  CHECK_EQUAL(pthread_join(reader, NULL), 0);
+  hwsim_subscription_free(events);
+  close_adder(&self);
+}
+
 /* An event of it comes at its time, to whoever waits for that. */
 static void what_changes_later_is_an_event(void) {
   static const char *const uris[] = {"hwsim://adder?latency=0s",
@@ -838,6 +876,7 @@ static const test tests[] = {
     TEST(time_stands_still_while_it_runs),
     TEST(registers_change_later_by_themselves),
     TEST(what_changes_later_is_an_event),
+    TEST(what_changes_later_is_not_missed),
     TEST(faults_hit_before_the_code_is_called),
     TEST(it_is_told_of_resets),
     TEST(without_code_claims_do_nothing),
