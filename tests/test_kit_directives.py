@@ -200,7 +200,7 @@ def test_directors_take_the_gil_and_their_errors_come_out(kind: str) -> None:
                 self.calls += 1
                 return number + len(name)
         counts = Counts()
-        assert zoo.visit(counts, 3) == 15 and counts.calls == 3
+        assert zoo.visit(counts, 3) == 15 and counts.calls == 4
         assert zoo.visit_on_thread(counts) == 5
 
         class Fails(Counts):
@@ -213,10 +213,12 @@ def test_directors_take_the_gil_and_their_errors_come_out(kind: str) -> None:
         assert error(zoo.release_for, 1) == "KeyError: 1"
         zoo.release_for(1)
 
-        class FailsInNoexcept(zoo.visitor):
+        class FailsInNoexcept(Counts):
             def leave(self):
                 raise KeyError("leave")
-        assert error(zoo.visit, FailsInNoexcept(), 2) == "KeyError: 'leave'"
+        fails = FailsInNoexcept()
+        assert error(zoo.visit, fails, 2) == "KeyError: 'leave'"
+        assert fails.calls == 2  # what would be called after that is not
         """,
     )
 

@@ -72,7 +72,7 @@ inline int visit(visitor *who, int times) {
   for (int i = 0; i < times; i++)
     sum += who->enter(i, "lion");
   who->leave();
-  return sum;
+  return sum + who->enter(0, "");
 }
 inline int visit_on_thread(visitor *who) {
   int result = 0;
