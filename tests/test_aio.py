@@ -248,8 +248,9 @@ def test_one_of_many_that_fails_leaves_the_others(run: Run, open_device: OpenDev
     run(main())
 
 
+@pytest.mark.parametrize("after", ["operation", "sleep"])
 def test_too_late_to_cancel_returns_the_result_and_cancels_the_next_await(
-    run: Run, open_device: OpenDevice
+    after: str, run: Run, open_device: OpenDevice
 ) -> None:
     """Or CancelledError would say of an operation with an effect that it had none."""
 
@@ -261,7 +262,10 @@ def test_too_late_to_cancel_returns_the_result_and_cancels_the_next_await(
             await device.write_register(0x40, 7)
             finished.append(1)
             try:
-                await device.write_register(0x40, 8)
+                if after == "operation":
+                    await device.write_register(0x40, 8)
+                else:
+                    await asyncio.sleep(LIMIT)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 assert task is not None
@@ -629,10 +633,13 @@ def test_event_after_the_end_of_the_loop_is_dropped(run: Run, open_device: OpenD
         return device.on_event(print, kinds=["trigger"], on_error=errors.append)
 
     subscription = run(main())
-    blocking.trigger(1)
-    while subscription.status.delivered < 1:
-        pass
+    seen = threading.Semaphore(0)
+    last = blocking.on_event(lambda _: seen.release(), kinds=["trigger"])
+    for i in range(2):  # callbacks run one at a time
+        blocking.trigger(i)
+        assert seen.acquire(timeout=LIMIT)
     subscription.close()
+    last.close()
     assert errors == []
 
 
