@@ -590,7 +590,7 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_set(hwsim_device *device, uint3
                                                      double volts, const hwsim_call *call);
 
 /* How a channel sees an output: with u(t) put out,
- *   goal(t)  = offset_v + gain f(u(t - delay)), f being the function's table, or u itself
+ *   goal(t)   = offset_v + gain f(u(t - delay)), f: the table of the function, or u itself
  *   tau dx/dt = goal(t) - x, computed in closed form; x = goal at once where tau is 0
  * and x is at rest when it is connected. The converter that follows is the channel's own, with its
  * errors of gain, offset and linearity. A conversion sees what has been put out before it, a sample
