@@ -287,7 +287,7 @@ static hwsim_stream *start(hwsim_device *device, double rate_hz, uint64_t first_
   hwsim_stream_config config = {.rate_hz = rate_hz,
                                 .channels = channels,
                                 .channel_count = 2,
-                                .buffer = 1 << 20,
+                                .buffer = 1 << 30,
                                 .first_index = first_index,
                                 .overrun = HWSIM_OVERRUN_SKIP};
   hwsim_stream *stream = NULL;
@@ -335,6 +335,25 @@ static void a_stream_is_the_same_however_it_is_read(void) {
     CHECK(!i || memcmp(first, other, sizeof first) == 0);
     hwsim_device_free(device);
   }
+}
+
+/* Also where a sample takes no whole number of nanoseconds. */
+static void samples_come_at_their_exact_times(void) {
+  enum { COUNT = 3000 };
+  static double whole[2 * COUNT], parts[2 * COUNT];
+  hwsim_device *device = open_dacs("hwsim://d?latency=0s&clock=manual&noise=0V");
+  hwsim_connection connection = {.gain = 1, .tau_s = 1e-6};
+  wire(device, 0, connection);
+  hwsim_stream *one = start(device, 7e8, 0), *other = start(device, 7e8, 0);
+  set(device, 0, 9);
+  advance(device, S);
+  read_block(one, COUNT, whole);
+  for (int i = 0; i < COUNT; i++)
+    read_block(other, 1, parts + 2 * i);
+  CHECK(memcmp(whole, parts, sizeof whole) == 0);
+  hwsim_stream_free(one);
+  hwsim_stream_free(other);
+  hwsim_device_free(device);
 }
 
 static void a_stream_sees_what_conversions_see(void) {
@@ -557,6 +576,7 @@ static const test tests[] = {
     TEST(the_last_that_is_connected_counts),
     TEST(without_power_nothing_is_put_out),
     TEST(a_stream_is_the_same_however_it_is_read),
+    TEST(samples_come_at_their_exact_times),
     TEST(a_stream_sees_what_conversions_see),
     TEST(a_sample_is_not_changed_by_what_comes_at_its_time),
     TEST(a_stream_keeps_what_it_was_started_with),
