@@ -311,6 +311,22 @@ def test_document_that_breaks_the_schema(text: str, said: str, tmp_path: Path) -
         models.load(path)
 
 
+def test_on_and_off_are_names_in_yaml(tmp_path: Path) -> None:
+    """They are truth values in YAML 1.1."""
+    path = tmp_path / "switch.yaml"
+    path.write_text(
+        "{hwsim: 1, name: switch, registers: {NO: {address: 0, fields: "
+        "{ON: {bits: 0, pulse: true, values: {ON: 1, OFF: 0}}}}}}",
+        encoding="utf-8",
+    )
+    (field,) = models.load(path).registers["NO"].fields
+    assert (field.name, field.pulse, field.enum) == (
+        "ON",
+        True,
+        (models.EnumValue("ON", 1), models.EnumValue("OFF", 0)),
+    )
+
+
 @pytest.mark.parametrize(
     "name",
     [

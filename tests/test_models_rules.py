@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import hwsim
 from examples import examples
-from hwsim import models
-from hwsim.errors import InvalidArgument
+from hwsim import _kinds, models
+from hwsim.errors import InvalidArgument, NotFound
 from hwsim.models import (
     Field,
     FieldInfo,
@@ -131,6 +131,44 @@ def test_model_adds_rules_to_a_file() -> None:
     with hwsim.open("hwsim://relay?latency=0s", model=Counting) as device:
         device.registers.STATE.write(255)
         assert [device.registers.STATE.read() for _ in range(3)] == [255, 0, 1]
+
+
+def test_rules_and_fifos_are_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "adc.yaml"
+    path.write_text(models.yaml_of(Adc.map), encoding="utf-8")
+    copy = models.load(path)
+    assert (copy.rules, copy.fifos) == (Adc.map.rules, Adc.map.fifos)
+    results = []
+    for model in (Adc, copy):
+        with hwsim.open("hwsim://adc?clock=virtual&seed=3", model=model) as device:
+            results.append([convert(device) for _ in range(3)])
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("{when: written}", r"rules\.0: 'then' is a required property"),
+        ("{when: sometimes, then: set}", r"rules\.0\.when: 'sometimes' is not one of"),
+        ("{when: written, then: set, on: A, target: B}", "no register or field B"),
+    ],
+)
+def test_rule_in_yaml_that_makes_no_sense_is_refused(rule: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        f"{{hwsim: 1, name: x, registers: {{A: {{address: 0}}}}, rules: [{rule}]}}",
+        encoding="utf-8",
+    )
+    with pytest.raises((InvalidArgument, NotFound), match=said):
+        hwsim.open("hwsim://x", model=path)
+
+
+def test_schema_has_the_words_of_rules() -> None:
+    rule = models.schema()["$defs"]["rule"]["properties"]
+    words = [tuple(rule[name]["enum"]) for name in ("when", "then", "code")]
+    assert words == [_kinds.WHENS, _kinds.THENS, _kinds.CODES_OF_RULES]
+    assert tuple(rule) == RuleInfo._fields
+    assert tuple(models.schema()["$defs"]["fifo"]["properties"]) == models.FifoInfo._fields[1:]
 
 
 def test_rules_by_the_time() -> None:

@@ -35,8 +35,8 @@ def get_swig_flags(
 ) -> list[str]:
     """Returns SWIG's arguments for an interface file that includes the kit.
 
-    They suit ``swig_opts`` of a setuptools ``Extension`` as well, which adds the names of the
-    files. The kit needs C++ mode for SDKs in C, too.
+    For ``swig_opts`` of a setuptools ``Extension`` leave out ``-python``, which setuptools gives
+    by itself. The kit needs C++ mode for SDKs in C, too.
 
     Args:
         builtin: Types written in C: faster calls; no Python code in classes. Otherwise Python

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim._kinds import Access
 from hwsim.errors import InvalidArgument
-from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, OutputInfo, RegisterInfo
+from hwsim.models.maps import (
+    EnumValue,
+    FieldInfo,
+    FifoInfo,
+    Map,
+    MemoryInfo,
+    OutputInfo,
+    RegisterInfo,
+    RuleInfo,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +54,7 @@ def read(path: Path, part: str = "") -> Map:
     if part:
         raise InvalidArgument(f"{path} is a single model, it has no part {part!r}")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader(yaml))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"{path}: no YAML: {error}") from None
     validator = jsonschema.Draft202012Validator(schema())
@@ -54,6 +63,22 @@ def read(path: Path, part: str = "") -> Map:
         where = ".".join(str(step) for step in wrong.absolute_path) or "the document"
         raise InvalidArgument(f"{path}: {where}: {wrong.message}")
     return _map(document)
+
+
+def _loader(yaml: Any) -> Any:
+    """Returns what loads plain data after YAML 1.2: ``on``, ``off``, ``yes``, ``no`` are text."""
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
+        pass
+
+    boolean = "tag:yaml.org,2002:bool"
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag != boolean]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    words = re.compile("true|True|TRUE|false|False|FALSE")
+    Loader.add_implicit_resolver(boolean, words, list("tTfF"))
+    return Loader
 
 
 def _map(document: dict[str, Any]) -> Map:
@@ -77,6 +102,8 @@ def _map(document: dict[str, Any]) -> Map:
         document["name"],
         registers,
         memories,
+        fifos=[FifoInfo(name, **said) for name, said in document.get("fifos", {}).items()],
+        rules=[RuleInfo(**said) for said in document.get("rules", ())],
         outputs=outputs,
         description=document.get("description", ""),
         channels=document.get("channels", 1),
@@ -170,6 +197,10 @@ def yaml_of(model: Map) -> str:
             )
             for one in model.memories.values()
         }
+    if model.fifos:
+        document["fifos"] = {one.name: _members(one, "name") for one in model.fifos}
+    if model.rules:
+        document["rules"] = [_members(one) for one in model.rules]
     if model.outputs:
         document["outputs"] = {
             one.name: _without_defaults(
@@ -201,6 +232,11 @@ def _without_defaults(said: dict[str, Any], defaults: dict[str, Any]) -> dict[st
         for key, value in said.items()
         if key not in defaults or value != defaults[key]
     }
+
+
+def _members(one: FifoInfo | RuleInfo, but: str = "") -> dict[str, Any]:
+    said = _without_defaults(one._asdict(), one._field_defaults)
+    return {name: value for name, value in said.items() if name != but}
 
 
 def _said_register(one: RegisterInfo) -> dict[str, Any]:
