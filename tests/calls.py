@@ -49,7 +49,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "output": lambda d: d.output(0),
     "set_output": lambda d, **options: d.set_output(0, 1.0, **options),
     "connect": lambda d: d.connect(0, 0),
-    "disconnect": lambda d: (d.connect(1, 3), d.disconnect(3)),
+    "disconnect": lambda d: (d.is_open and d.connect(1, 3), d.disconnect(3)),
     "stream": lambda d: d.stream(1000),
     "timer": lambda d: d.timer,
     "timer=": lambda d: setattr(d, "timer", 0),

@@ -192,7 +192,11 @@ hwsim_error hwsim_output_disconnect(hwsim_device *device, uint32_t channel) {
   size_t length;
   hwsim_error error = converters_check_channel(device, operation, channel);
   if (!error)
-    error = hwsim_signal_get(device, channel, &connected, &length);
+    error = timeline_lock(device, operation);
+  if (error)
+    return error;
+  timeline_unlock(device); /* it is open, and its error would have the name of this operation */
+  error = hwsim_signal_get(device, channel, &connected, &length);
   if (error)
     return error;
   if (connected.waveform != HWSIM_WAVEFORM_OUTPUT)
