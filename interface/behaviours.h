@@ -165,7 +165,7 @@ static bool call_method(code *self, hwsim_transaction *transaction, size_t claim
 
 /* What this thread does with the GIL, which it may have. */
 template <class Work> static void with_gil(Work work) {
-  if (PyGILState_Check())
+  if (gil::is_held())
     work();
   else
     threads::with_gil(work);

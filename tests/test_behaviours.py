@@ -634,6 +634,40 @@ print("done")
     assert run_script(script).check() == "done\n"
 
 
+def test_gil_is_taken_also_after_a_sub_interpreter_was_made() -> None:
+    """CPython then says of every thread that it has the GIL."""
+    script = """
+import threading, hwsim
+from hwsim.models import Register, on_write
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+
+class Busy(hwsim.Model):
+    class DATA(Register, at=0):
+        pass
+    @on_write(DATA)
+    def busy(self, value):
+        [object() for _ in range(100)]
+
+interpreters.destroy(interpreters.create())
+device = hwsim.open("hwsim://busy?latency=100us", model=Busy)
+ended = threading.Event()
+def others():
+    while not ended.is_set():
+        [object() for _ in range(1000)]
+thread = threading.Thread(target=others)
+thread.start()
+for number in range(300):
+    device[0] = number
+ended.set()
+thread.join()
+print("done")
+"""
+    assert run_script(script).check() == "done\n"
+
+
 def test_fork_in_a_behaviour() -> None:
     script = """
 import os, hwsim
