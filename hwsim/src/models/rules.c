@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "converter/signal.h"
 #include "events/occurrence.h"
-#include "events/subscription.h"
+#include "parts/agenda.h"
 #include "parts/plan.h"
 #include "timeline/bus.h"
 #include "timeline/timeline.h"
@@ -29,11 +29,8 @@ typedef struct fifo {
 
 struct rules {
   const plan *plan;
-  source source;
-  heap pending;
-  uint64_t order;
-  bool quiet;  /* during a reset: nothing is a change */
-  bool detour; /* something waits, so that no operation takes the short way */
+  agenda later;
+  bool quiet; /* during a reset: nothing is a change */
   waiting *waiting;
   fifo *fifos;
 };
@@ -143,37 +140,20 @@ static void act(hwsim_device *device, const rule_plan *rule, uint64_t written, c
 
 /* ------------------------------------------------------------------------------------ delays -- */
 
-/* Who waits is told when something will happen by itself. */
-static void reschedule(hwsim_device *device) {
-  rules *self = device->rules;
-  const heap_node *first = self->pending.root;
-  if (self->detour != (first != NULL)) {
-    self->detour = first;
-    bus_add_detour(device, first ? 1 : -1);
-  }
-  int64_t next_ns = first ? first->time_ns : FOREVER;
-  if (source_next_ns(&self->source) == next_ns)
-    return;
-  timeline_schedule(device, &self->source, RANK_RULE, next_ns);
-  registers_touch(device);
-  subscribers_reschedule(device);
-}
-
 static void wait_until(hwsim_device *device, size_t number, int64_t due_ns) {
   rules *self = device->rules;
   const rule_plan *rule = &self->plan->rules[number];
   waiting *each = &self->waiting[number];
   if (heap_holds(&each->node))
-    heap_remove(&self->pending, &each->node);
+    heap_remove(&self->later.pending, &each->node);
   each->due_ns = due_ns;
-  each->node.time_ns = due_ns;
-  each->node.order = self->order++;
+  int64_t at_ns = due_ns;
   if (rule->says.jitter_ns) {
     uint64_t stream = RANDOM_RULE + ((uint64_t)number << 8);
     double unit = random_unit(random_bits(device->config.seed, stream, each->count++));
-    each->node.time_ns += (int64_t)((double)rule->says.jitter_ns * (2 * unit - 1));
+    at_ns += (int64_t)((double)rule->says.jitter_ns * (2 * unit - 1));
   }
-  heap_put(&self->pending, &each->node);
+  agenda_put(&self->later, &each->node, at_ns);
 }
 
 static void set_off(hwsim_device *device, size_t number, uint64_t written, const op *cause,
@@ -187,18 +167,18 @@ static void set_off(hwsim_device *device, size_t number, uint64_t written, const
   } else if (!rule->says.ignore_again || !heap_holds(&self->waiting[number].node)) {
     self->waiting[number].written = written;
     wait_until(device, number, add_saturated(at_ns, rule->says.delay_ns));
-    reschedule(device);
+    agenda_reschedule(device, &device->rules->later);
   }
 }
 
 static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t until_ns) {
   (void)source, (void)until_ns;
   rules *self = device->rules;
-  heap_node *first = self->pending.root;
+  heap_node *first = self->later.pending.root;
   size_t number = (size_t)(ELEMENT(first, waiting, node) - self->waiting);
   const rule_plan *rule = &self->plan->rules[number];
   uint64_t written = self->waiting[number].written;
-  heap_remove(&self->pending, first);
+  heap_remove(&self->later.pending, first);
   if (rule->says.when == HWSIM_WHEN_EVERY) {
     wait_until(device, number, add_saturated(self->waiting[number].due_ns, rule->says.delay_ns));
     if (!rule->given.mask || value_of(device, &rule->given) == rule->says.given_equals)
@@ -206,7 +186,7 @@ static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t un
   } else {
     act(device, rule, written, NULL, at_ns);
   }
-  reschedule(device);
+  agenda_reschedule(device, &device->rules->later);
 }
 
 /* ------------------------------------------------------------------- what registers tell it -- */
@@ -240,13 +220,13 @@ static void changed(hwsim_device *device, size_t place, uint64_t mask, const op 
 }
 
 static int64_t next_ns(const hwsim_device *device) {
-  return source_next_ns(&device->rules->source);
+  return source_next_ns(&device->rules->later.source);
 }
 
 static void reset(hwsim_device *device, int64_t at_ns) {
   rules *self = device->rules;
-  for (heap_node *first; (first = self->pending.root);)
-    heap_remove(&self->pending, first);
+  for (heap_node *first; (first = self->later.pending.root);)
+    heap_remove(&self->later.pending, first);
   self->quiet = true;
   for (size_t i = 0; i < self->plan->fifo_count; i++) {
     self->fifos[i].head = self->fifos[i].count = 0;
@@ -260,7 +240,7 @@ static void reset(hwsim_device *device, int64_t at_ns) {
     else if (says->when == HWSIM_WHEN_STARTED)
       set_off(device, i, 0, NULL, at_ns);
   }
-  reschedule(device);
+  agenda_reschedule(device, &device->rules->later);
 }
 
 static const register_hooks hooks = {.written = written,
@@ -299,7 +279,6 @@ bool rules_open(hwsim_device *device) {
   if (!self)
     return false;
   self->plan = all;
-  self->source.fire = fire;
   self->waiting = zeroed((all->rule_count + 1) * sizeof *self->waiting);
   self->fifos = zeroed((all->fifo_count + 1) * sizeof *self->fifos + values * sizeof(uint64_t));
   if (!self->waiting || !self->fifos)
@@ -310,7 +289,7 @@ bool rules_open(hwsim_device *device) {
     next += all->fifos[i].depth;
   }
   registers_set_hooks(device, &hooks);
-  subscribers_add_background(device, &self->source);
+  agenda_open(device, &self->later, fire);
   reset(device, 0);
   return true;
 }
@@ -327,7 +306,7 @@ void rules_power_off(hwsim_device *device) {
   rules *self = device->rules;
   if (!self)
     return;
-  for (heap_node *first; (first = self->pending.root);)
-    heap_remove(&self->pending, first);
-  reschedule(device);
+  for (heap_node *first; (first = self->later.pending.root);)
+    heap_remove(&self->later.pending, first);
+  agenda_reschedule(device, &device->rules->later);
 }

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "base/memory.h"
-#include "events/subscription.h"
+#include "parts/agenda.h"
 #include "parts/map.h"
 #include "parts/registers.h"
 #include "timeline/bus.h"
@@ -39,11 +39,8 @@ struct behaviours {
   buffer transfers, journal;
   bool no_memory; /* for the transfers */
   uint64_t resets;
-  source source; /* of what changes later: */
-  heap pending;
-  size_t pending_count;
-  uint64_t order;
-  bool detour; /* there is something, so that no operation takes the short way */
+  agenda later;
+  size_t later_count;
 };
 
 /* NULL: no memory. */
@@ -160,22 +157,6 @@ static const entry *journal(const hwsim_device *device, size_t *count_out) {
 /* ------------------------------------------------------------------------- what changes later --
  */
 
-/* Who waits is told when something will happen by itself. */
-static void reschedule(hwsim_device *device) {
-  behaviours *self = device->behaviours;
-  const heap_node *first = self->pending.root;
-  if (self->detour != (first != NULL)) {
-    self->detour = first;
-    bus_add_detour(device, first ? 1 : -1);
-  }
-  int64_t next_ns = first ? first->time_ns : FOREVER;
-  if (source_next_ns(&self->source) == next_ns)
-    return;
-  timeline_schedule(device, &self->source, RANK_RULE, next_ns);
-  registers_touch(device);
-  subscribers_reschedule(device);
-}
-
 static void schedule(hwsim_device *device, int64_t at_ns) {
   behaviours *self = device->behaviours;
   entry *journal = self->journal.items;
@@ -184,20 +165,18 @@ static void schedule(hwsim_device *device, int64_t at_ns) {
     if (!later)
       continue;
     journal[i].later = NULL;
-    later->node.time_ns = add_saturated(at_ns, later->node.time_ns);
-    later->node.order = self->order++;
-    heap_put(&self->pending, &later->node);
-    self->pending_count++;
+    agenda_put(&self->later, &later->node, add_saturated(at_ns, later->node.time_ns));
+    self->later_count++;
   }
-  reschedule(device);
+  agenda_reschedule(device, &device->behaviours->later);
 }
 
 static change_later *take_pending(behaviours *self) {
-  heap_node *first = self->pending.root;
+  heap_node *first = self->later.pending.root;
   if (!first)
     return NULL;
-  heap_remove(&self->pending, first);
-  self->pending_count--;
+  heap_remove(&self->later.pending, first);
+  self->later_count--;
   return ELEMENT(first, change_later, node);
 }
 
@@ -206,13 +185,13 @@ static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t un
   change_later *later = take_pending(device->behaviours);
   registers_change(device, later->place, later->mask, later->value, NULL, at_ns);
   free(later);
-  reschedule(device);
+  agenda_reschedule(device, &device->behaviours->later);
 }
 
 static void clear_pending(hwsim_device *device) {
   for (change_later *each; (each = take_pending(device->behaviours));)
     free(each);
-  reschedule(device);
+  agenda_reschedule(device, &device->behaviours->later);
 }
 
 void behaviours_power_off(hwsim_device *device) {
@@ -221,7 +200,7 @@ void behaviours_power_off(hwsim_device *device) {
 }
 
 static int64_t next_ns(const hwsim_device *device) {
-  return source_next_ns(&device->behaviours->source);
+  return source_next_ns(&device->behaviours->later.source);
 }
 
 static void reset(hwsim_device *device) {
@@ -330,7 +309,7 @@ hwsim_error hwsim_transaction_set_later(hwsim_transaction *transaction, int64_t 
     return error_set(HWSIM_EINVALID, name, operation_name(),
                      "a register can change 1 us to 1 h later, got %g s", (double)delay_ns / 1e9);
   pthread_mutex_lock(timeline_mutex(device));
-  size_t pending = self->pending_count + self->journal.count;
+  size_t pending = self->later_count + self->journal.count;
   pthread_mutex_unlock(timeline_mutex(device));
   if (pending >= HWSIM_LATER_LARGEST)
     return error_set(HWSIM_EINVALID, name, operation_name(),
@@ -399,8 +378,7 @@ hwsim_error hwsim_behaviour_set(hwsim_device *device, const hwsim_behaviour *beh
   bool good = !has_one && device->model->claim_count;
   if (good) {
     device->behaviours = self;
-    self->source.fire = fire;
-    subscribers_add_background(device, &self->source);
+    agenda_open(device, &self->later, fire);
     registers_set_keeper(device, &keeper);
   }
   timeline_unlock(device);
