@@ -9,7 +9,7 @@
 
 /* ---------------------------------------------------------------------------------- the copy -- */
 
-/* Bytes one after the other; without a start they are only counted. */
+/* Bytes one after the other; without a start they are only counted, and nothing is changed. */
 typedef struct arena {
   char *start;
   size_t used;
@@ -42,16 +42,12 @@ static void keep_text(arena *self, const char **text) {
 static void keep_fields(arena *self, hwsim_register *entry) {
   KEEP_ARRAY(entry, fields, entry->field_count);
   for (uint32_t i = 0; i < entry->field_count; i++) {
-    hwsim_field *field = (hwsim_field *)&entry->fields[i], counted = *field;
-    if (!self->start)
-      field = &counted;
+    hwsim_field *field = (hwsim_field *)&entry->fields[i];
     keep_text(self, &field->name);
     keep_text(self, &field->description);
     KEEP_ARRAY(field, enumerators, field->enumerator_count);
     for (uint32_t k = 0; k < field->enumerator_count; k++) {
-      hwsim_enumerator *each = (hwsim_enumerator *)&field->enumerators[k], other = *each;
-      if (!self->start)
-        each = &other;
+      hwsim_enumerator *each = (hwsim_enumerator *)&field->enumerators[k];
       keep_text(self, &each->name);
       keep_text(self, &each->description);
     }
@@ -64,14 +60,9 @@ static void keep_model(arena *self, hwsim_model *model) {
   keep_text(self, &model->name);
   KEEP_ARRAY(model, registers, model->register_count);
   KEEP_ARRAY(model, memories, model->memory_count);
-  void *signals =
-      keep(self, model->signals, channels * sizeof(hwsim_signal), _Alignof(max_align_t));
-  if (self->start)
-    model->signals = channels ? signals : NULL;
+  KEEP_ARRAY(model, signals, channels);
   for (size_t i = 0; i < model->register_count; i++) {
-    hwsim_register *entry = (hwsim_register *)&model->registers[i], counted = *entry;
-    if (!self->start)
-      entry = &counted;
+    hwsim_register *entry = (hwsim_register *)&model->registers[i];
     if (!entry->bits && self->start)
       entry->bits = 32;
     keep_text(self, &entry->name);
@@ -80,9 +71,7 @@ static void keep_model(arena *self, hwsim_model *model) {
   }
   KEEP_ARRAY(model, fifos, model->fifo_count);
   for (size_t i = 0; i < model->fifo_count; i++) {
-    hwsim_fifo *entry = (hwsim_fifo *)&model->fifos[i], counted = *entry;
-    if (!self->start)
-      entry = &counted;
+    hwsim_fifo *entry = (hwsim_fifo *)&model->fifos[i];
     const char **texts[] = {&entry->name, &entry->data,     &entry->level,    &entry->empty,
                             &entry->full, &entry->overflow, &entry->underflow};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
@@ -90,9 +79,7 @@ static void keep_model(arena *self, hwsim_model *model) {
   }
   KEEP_ARRAY(model, rules, model->rule_count);
   for (size_t i = 0; i < model->rule_count; i++) {
-    hwsim_rule *entry = (hwsim_rule *)&model->rules[i], counted = *entry;
-    if (!self->start)
-      entry = &counted;
+    hwsim_rule *entry = (hwsim_rule *)&model->rules[i];
     const char **texts[] = {&entry->on, &entry->given, &entry->target, &entry->source,
                             &entry->fifo};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
@@ -100,21 +87,17 @@ static void keep_model(arena *self, hwsim_model *model) {
   }
   KEEP_ARRAY(model, claims, model->claim_count);
   for (size_t i = 0; i < model->claim_count; i++) {
-    hwsim_claim *entry = (hwsim_claim *)&model->claims[i], counted = *entry;
-    keep_text(self, self->start ? &entry->on : &counted.on);
+    hwsim_claim *entry = (hwsim_claim *)&model->claims[i];
+    keep_text(self, &entry->on);
   }
   KEEP_ARRAY(model, outputs, model->output_count);
   for (size_t i = 0; i < model->output_count; i++) {
-    hwsim_output *entry = (hwsim_output *)&model->outputs[i], counted = *entry;
-    if (!self->start)
-      entry = &counted;
+    hwsim_output *entry = (hwsim_output *)&model->outputs[i];
     keep_text(self, &entry->name);
     keep_text(self, &entry->source);
   }
   for (size_t i = 0; i < model->memory_count; i++) {
-    hwsim_memory *entry = (hwsim_memory *)&model->memories[i], counted = *entry;
-    if (!self->start)
-      entry = &counted;
+    hwsim_memory *entry = (hwsim_memory *)&model->memories[i];
     if (!entry->bits && self->start)
       entry->bits = 32;
     keep_text(self, &entry->name);
