@@ -37,7 +37,7 @@ void wakeup_close(wakeup *self) {
 }
 
 void wakeup_set(wakeup *self, int64_t at_ns) {
-  bool now = at_ns <= 0;
+  bool now = at_ns <= monotonic_ns();
   if (now != self->now) {
     self->now = now;
     eventfd_t count;
