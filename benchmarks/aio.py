@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import harness, overlap
 from benchmarks.harness import Goal, Question, Run, Unavailable
 
 MANY = 10_000
@@ -158,35 +158,6 @@ def resident() -> Run:
     return run
 
 
-def threads(count: int, *, asleep: bool = False) -> Run:
-    """Threads with an operation of 20 ms each, on devices of their own; returns seconds.
-
-    Or, for what the interpreter itself takes, threads that sleep so long.
-    """
-    import hwsim
-
-    devices = [hwsim.open(f"hwsim://thread{i}?latency=20ms") for i in range(count)]
-    calls = [partial(time.sleep, 0.02) if asleep else partial(d.read_voltage, 0) for d in devices]
-
-    def run() -> float:
-        barrier = threading.Barrier(count + 1)
-
-        def work(call: Callable[[], object]) -> None:
-            barrier.wait()
-            call()
-
-        started = [threading.Thread(target=work, args=[call]) for call in calls]
-        for thread in started:
-            thread.start()
-        barrier.wait()
-        start = time.perf_counter()
-        for thread in started:
-            thread.join()
-        return time.perf_counter() - start
-
-    return run
-
-
 def cases(named: dict[str, Case]) -> dict[str, Callable[[], Run]]:
     """Returns the cases on every loop."""
     return {
@@ -234,15 +205,15 @@ QUESTIONS = [
         goals=[Goal("device", 8)],
     ),
     Question(
-        "threads with an operation of 20 ms each",
+        "threads, each with 50 operations of 20 ms in a row, an operation",
         "ms",
         {
-            "1 thread": partial(threads, 1),
-            "64 threads": partial(threads, 64),
-            "64 threads, time.sleep": partial(threads, 64, asleep=True),
+            "1 thread": partial(overlap.reads, 1, 50),
+            "64 threads": partial(overlap.reads, 64, 50),
+            "64 threads, time.sleep": partial(overlap.sleeps, 64, 50),
         },
-        turns=50,
-        quick=5,
+        turns=7,
+        quick=2,
         goals=[Goal("64 threads", 1.15, against="1 thread")],
     ),
 ]
