@@ -77,6 +77,11 @@ class _Reader:
         self.registers: list[RegisterInfo] = []
         self.peripherals = {_name(one): one for one in root.findall("peripherals/peripheral")}
         self.parents = {child: parent for parent in root.iter() for child in parent}
+        self.by_name: dict[tuple[str, str], list[ET.Element]] = {}
+        for tag in ("peripheral", "cluster", "register", "field", "enumeratedValues"):
+            for each in root.iter(tag):
+                for name in _names(each):
+                    self.by_name.setdefault((tag, name), []).append(each)
 
     def read(self, part: str) -> Map:
         if part and part not in self.peripherals:
@@ -106,17 +111,16 @@ class _Reader:
     def add_peripheral(self, element: ET.Element, device: _Place, prefix: str, base: int) -> None:
         for each, suffix, offset in self.expand(element):
             name = prefix.replace("[%s]", suffix).replace("%s", suffix) if prefix else ""
-            whole = self.whole(each, self.peripherals)
+            whole = self.whole(each)
             place = device.within(whole, f"{name}." if name else "", base + offset)
             for interrupt in whole.findall("interrupt"):
                 self.remarks.append(f"{name or _name(each)}: no interrupt {_name(interrupt)}")
             for child in whole.iterfind("registers/*"):
-                self.add(child, place, whole)
+                self.add(child, place)
 
-    def add(self, element: ET.Element, place: _Place, scope: ET.Element) -> None:
+    def add(self, element: ET.Element, place: _Place) -> None:
         """Adds a register, or a cluster of them."""
-        siblings = {_name(one): one for one in scope.iter(element.tag)}
-        element = self.whole(element, siblings)
+        element = self.whole(element)
         for each, suffix, offset in self.expand(element):
             name = place.prefix + _with_index(_name(each), suffix)
             address = place.address + _number(each, "addressOffset", self) + offset
@@ -124,7 +128,7 @@ class _Reader:
                 within = place.within(each, f"{name}.", address)
                 for child in each:
                     if child.tag in ("register", "cluster"):
-                        self.add(child, within, scope)
+                        self.add(child, within)
             elif element.tag == "register":
                 self.add_register(each, place.within(each, name, address))
 
@@ -157,10 +161,8 @@ class _Reader:
         self.registers.append(info)
 
     def fields(self, register: ET.Element, default: FieldInfo, where: str) -> Iterator[FieldInfo]:
-        elements = register.findall("fields/field")
-        siblings = {_name(one): one for one in elements}
-        for element in elements:
-            for each, suffix, offset in self.expand(self.whole(element, siblings)):
+        for element in register.findall("fields/field"):
+            for each, suffix, offset in self.expand(self.whole(element)):
                 name = _with_index(_name(each), suffix)
                 lsb, width = self.bits(each, f"{where}.{name}")
                 field = self.field(each, default, f"{where}.{name}")
@@ -221,15 +223,12 @@ class _Reader:
                 yield EnumValue(name, value, _description(each))
 
     def derived_enum(self, group: ET.Element, where: str) -> ET.Element:
-        origin = group.get("derivedFrom")
-        if not origin:
+        path = group.get("derivedFrom")
+        origin = self.origin(group, path) if path else group
+        if origin is None:
+            self.remarks.append(f"{where}: its values are derived from {path}, which is not there")
             return group
-        wanted = origin.split(".")[-1]
-        for each in self.root.iter("enumeratedValues"):
-            if _text(each, "name") == wanted:
-                return each
-        self.remarks.append(f"{where}: its values are derived from {origin}, which is not there")
-        return group
+        return origin
 
     def access(
         self, element: ET.Element, place: _Place | None, where: str
@@ -247,37 +246,46 @@ class _Reader:
             self.remarks.append(f"{where}: {tag} {text} does nothing")
         return known.get(text)
 
-    def whole(self, element: ET.Element, siblings: dict[str, ET.Element]) -> ET.Element:
+    def whole(self, element: ET.Element, below: tuple[ET.Element, ...] = ()) -> ET.Element:
         """Returns the element with what it is derived from filled in."""
         path = element.get("derivedFrom")
         if not path:
             return element
-        origin = siblings.get(path)
-        if origin is None:
-            origin = self.at_path(path, element.tag)
-        if origin is None or origin is element:
+        origin = self.origin(element, path)
+        if origin is None or origin in below:
             raise InvalidArgument(
-                f"{self.path}: {_name(element)} is derived from {path}, which is not there"
+                f"{self.path}: {_name(element)} is derived from {path}, which "
+                + ("is not there" if origin is None else "is derived from it")
             )
-        origin = self.whole(origin, siblings)
+        origin = self.whole(origin, (*below, element))
         merged = ET.Element(element.tag, {k: v for k, v in element.items() if k != "derivedFrom"})
-        own = {child.tag for child in element}
+        own = {(child.tag, _name(child) if child.tag in _NAMED else "") for child in element}
         merged.extend(element)
-        merged.extend(child for child in origin if child.tag not in own or child.tag in _MANY)
+        for child in origin:
+            if (child.tag, _name(child) if child.tag in _NAMED else "") not in own:
+                merged.append(child)
         return merged
 
-    def at_path(self, path: str, tag: str) -> ET.Element | None:
-        parts = path.split(".")
-        for each in self.root.iter(tag):
-            names: list[str] = []
-            at = each
-            while at in self.parents:
-                if at.find("name") is not None:
-                    names.insert(0, _name(at))
-                at = self.parents[at]
-            if names[-len(parts) :] == parts:
-                return each
-        return None
+    def origin(self, element: ET.Element, path: str) -> ET.Element | None:
+        """What a path names: of several, the one that is nearest to who says it."""
+        *outer, name = path.split(".")
+        above = self.above(element)
+        best, shared = None, -1
+        for each in self.by_name.get((element.tag, name), ()):
+            over = self.above(each)
+            names = [_names(one) for one in reversed(over) if _name(one)]
+            fits = all(wanted in has for wanted, has in zip(outer[::-1], names, strict=False))
+            common = sum(one is other for one, other in zip(above, over, strict=False))
+            if fits and len(names) >= len(outer) and common > shared and each is not element:
+                best, shared = each, common
+        return best
+
+    def above(self, element: ET.Element) -> list[ET.Element]:
+        """What it is in, from the outermost on."""
+        found = []
+        while (parent := self.parents.get(element)) is not None:
+            found.insert(0, element := parent)
+        return found
 
     def expand(self, element: ET.Element) -> Iterator[tuple[ET.Element, str, int]]:
         """Yields an array's elements: each with its index and its offset."""
@@ -290,7 +298,7 @@ class _Reader:
             yield element, index, number * step
 
 
-_MANY = {"interrupt", "register", "cluster", "field"}
+_NAMED = {"interrupt", "register", "cluster", "field"}  # of which there are many
 
 
 def _text(element: ET.Element, tag: str) -> str:
@@ -299,6 +307,15 @@ def _text(element: ET.Element, tag: str) -> str:
 
 def _name(element: ET.Element) -> str:
     return _text(element, "name")
+
+
+def _names(element: ET.Element) -> list[str]:
+    """Its name, and those of the elements of an array."""
+    name = _name(element)
+    if "%s" not in name or not _text(element, "dim"):
+        return [name]
+    indices = _indices(_text(element, "dimIndex"), _integer(_text(element, "dim")))
+    return [name, *(_with_index(name, index) for index in indices)]
 
 
 def _description(element: ET.Element) -> str:
