@@ -242,6 +242,52 @@ def test_svd_file() -> None:
     assert entries.registers["ADC1.CHB.KEY"].fields[0].once
 
 
+SVD_DERIVED = """<device><name>d</name><peripherals>
+<peripheral><name>A</name><baseAddress>0</baseAddress><registers>
+ <register><name>P10%s</name><dim>2</dim><dimIncrement>4</dimIncrement>
+  <addressOffset>0</addressOffset><resetValue>7</resetValue></register>
+ <register derivedFrom="P101"><name>OTHER</name><addressOffset>8</addressOffset></register>
+ <cluster><name>I2C</name><addressOffset>0x10</addressOffset>
+  <register><name>CTRL</name><addressOffset>0</addressOffset><resetValue>1</resetValue></register>
+  <register derivedFrom="CTRL"><name>MORE</name><addressOffset>4</addressOffset></register>
+ </cluster>
+ <cluster><name>SPI</name><addressOffset>0x20</addressOffset>
+  <register><name>CTRL</name><addressOffset>0</addressOffset><resetValue>2</resetValue></register>
+  <register derivedFrom="CTRL"><name>MORE</name><addressOffset>4</addressOffset>
+   <fields><field><name>F</name><lsb>0</lsb><msb>1</msb><enumeratedValues><name>E</name>
+     <enumeratedValue><name>NEAR</name><value>1</value></enumeratedValue></enumeratedValues></field>
+    <field><name>G</name><lsb>2</lsb><msb>3</msb><enumeratedValues derivedFrom="E"/></field>
+   </fields>
+  </register>
+ </cluster>
+ <register derivedFrom="I2C.CTRL"><name>LAST</name><addressOffset>0x30</addressOffset>
+  <fields><field><name>F</name><lsb>0</lsb><msb>1</msb><enumeratedValues><name>E</name>
+   <enumeratedValue><name>FAR</name><value>1</value></enumeratedValue></enumeratedValues></field>
+  </fields></register>
+</registers></peripheral></peripherals></device>"""
+
+
+def test_what_svd_derives_from_is_the_nearest_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "derived.svd"
+    path.write_text(SVD_DERIVED, encoding="utf-8")
+    entries = models.load(path).registers
+    resets = {name.removeprefix("A."): one.reset_value for name, one in entries.items()}
+    assert resets == {
+        **{"P100": 7, "P101": 7, "OTHER": 7, "LAST": 1},
+        **{"I2C.CTRL": 1, "I2C.MORE": 1, "SPI.CTRL": 2, "SPI.MORE": 2},
+    }
+    assert [one.name for one in entries["A.SPI.MORE"].fields[1].enum] == ["NEAR"]
+    path.write_text(SVD_DERIVED.replace("<name>P10%s<", "<name>P20%s<"), encoding="utf-8")
+    with pytest.raises(InvalidArgument, match="OTHER is derived from P101, which is not there"):
+        models.load(path)
+    circle = SVD_DERIVED.replace(
+        "<register><name>P10%s<", '<register derivedFrom="OTHER"><name>P10%s<'
+    )
+    path.write_text(circle, encoding="utf-8")
+    with pytest.raises(InvalidArgument, match="which is derived from it"):
+        models.load(path)
+
+
 def test_svd_file_says_what_is_lost() -> None:
     remarks = load("adc.svd").remarks
     assert "ADC1: no interrupt ADC" in remarks
@@ -283,6 +329,36 @@ def test_ipxact_file() -> None:
     (control, flags) = entries.registers.values()
     assert (control.reset_value, control.fields[0].name) == (1, "EN")
     assert flags.fields[0].onwrite == "woclr"
+
+
+@needs_rdl
+def test_ipxact_file_of_2022_with_parameters_arrays_and_two_maps() -> None:
+    entries = load("sensor.xml")
+    said = {name: (one.address, one.bits, one.access) for name, one in entries.registers.items()}
+    assert said == {
+        "regs.CTRL": (0x110, 32, "RW"),
+        "regs.GAIN[0]": (0x120, 16, "RO"),
+        "regs.GAIN[1]": (0x128, 16, "RO"),
+        "regs.GAIN[2]": (0x130, 16, "RO"),
+    }
+    (level,) = entries.registers["regs.CTRL"].fields
+    assert (level.lsb, level.width, level.onwrite) == (4, 4, "woclr")
+    assert entries.registers["regs.CTRL"].reset_value == 0x50
+    assert [field.name for field in entries.registers["regs.GAIN[0]"].fields] == ["VALUE"]
+    assert "LEVEL: what other modes may is left out" in entries.remarks
+    assert "sensor__debug: left out: another memory map" in entries.remarks
+    assert list(load("sensor.xml:debug").registers) == ["trace.STATE"]
+    with pytest.raises(NotFound, match="no memory map 'x'; it has debug, control"):
+        load("sensor.xml:x")
+
+
+@needs_rdl
+def test_ipxact_number_that_cannot_be_known_is_named(tmp_path: Path) -> None:
+    text = (FILES / "sensor.xml").read_text(encoding="utf-8")
+    path = tmp_path / "sensor.xml"
+    path.write_text(text.replace("WIDTH * 2", "WIDTH * UNKNOWN"), encoding="utf-8")
+    with pytest.raises(InvalidArgument, match=r"'WIDTH \* UNKNOWN' is no number, and no"):
+        models.load(path)
 
 
 def test_yaml_file() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hwsim._kinds import Access, OnRead, OnWrite
 from hwsim.errors import InvalidArgument, NotFound
+from hwsim.models import ipxact
 from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
 from hwsim.models.overlaps import distinct, fitting
 
@@ -36,13 +38,36 @@ def read(path: Path, part: str = "") -> Map:
         InvalidArgument: The file is wrong; the error says where.
         NotFound: It has no such address map.
     """
-    return _elaborate(path, part, lambda compiler: compiler.compile_file(str(path)))
+
+    def compile(rdl: Any) -> str:
+        rdl.compile_file(str(path))
+        return part
+
+    return _elaborate(path, compile, [])
 
 
 def read_ipxact(path: Path, part: str = "") -> Map:
-    """Reads an IP-XACT file (IEEE 1685); `part` is the name of one of its memory maps."""
-    importer = _module("peakrdl_ipxact.importer")
-    return _elaborate(path, part, lambda rdl: importer.IPXACTImporter(rdl).import_file(str(path)))
+    """Reads an IP-XACT file (IEEE 1685); `part` is one of its memory maps, otherwise the last.
+
+    A register without fields gets one, ``VALUE``.
+    """
+    module = _module("peakrdl_ipxact.importer")
+    remarks: list[str] = []
+
+    def compile(rdl: Any) -> str:
+        reader = ipxact.importer(module, rdl, remarks)
+        reader.import_file(str(path))
+        maps: list[str] = reader.maps
+        if part and part not in maps and f"{reader.component}__{part}" not in maps:
+            names = ", ".join(name.removeprefix(f"{reader.component}__") for name in maps)
+            raise NotFound(f"{path} has no memory map {part!r}; it has {names or 'none'}")
+        if not maps:
+            raise InvalidArgument(f"{path}: it has no memory map with registers")
+        chosen = part if part in maps else f"{reader.component}__{part}" if part else maps[-1]
+        remarks.extend(f"{name}: left out: another memory map" for name in maps if name != chosen)
+        return chosen
+
+    return _elaborate(path, compile, remarks)
 
 
 def _module(name: str) -> Any:
@@ -54,7 +79,8 @@ def _module(name: str) -> Any:
         ) from None
 
 
-def _elaborate(path: Path, part: str, compile: Any) -> Map:
+def _elaborate(path: Path, compile: Callable[[Any], str], remarks: list[str]) -> Map:
+    """Reads what the compiler has been given; `compile` returns the name of the top, or ""."""
     systemrdl = _module("systemrdl")
     messages = _module("systemrdl.messages")
     heard: list[str] = []
@@ -64,8 +90,9 @@ def _elaborate(path: Path, part: str, compile: Any) -> Map:
             heard.append(f"{severity.name.lower()}: {text}")
 
     compiler = systemrdl.RDLCompiler(message_printer=Printer())
+    part = ""
     try:
-        compile(compiler)
+        part = compile(compiler)
         top = compiler.elaborate(top_def_name=part or None).top
     except systemrdl.RDLCompileError as error:
         said = "; ".join(text for text in heard if not text.startswith("warning")) or str(error)
@@ -74,7 +101,7 @@ def _elaborate(path: Path, part: str, compile: Any) -> Map:
         raise InvalidArgument(f"{path}: {said}") from None
     except (OSError, ValueError) as error:
         raise InvalidArgument(f"{path}: {error}") from None
-    return _Reader(systemrdl, heard).read(top, path)
+    return _Reader(systemrdl, [*heard, *remarks]).read(top, path)
 
 
 class _Reader:

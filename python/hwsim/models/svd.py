@@ -282,7 +282,7 @@ class _Reader:
 
     def above(self, element: ET.Element) -> list[ET.Element]:
         """What it is in, from the outermost on."""
-        found = []
+        found: list[ET.Element] = []
         while (parent := self.parents.get(element)) is not None:
             found.insert(0, element := parent)
         return found
