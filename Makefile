@@ -7,6 +7,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 JOBS ?= 2
+# Processes that test, on two cores: many of the tests wait rather than compute.
+TESTERS ?= 3
 SOURCES := pyproject.toml setup.py hwsim/flags.txt $(shell find hwsim/src hwsim/include interface \
   python/hwsim -type f -not -name '*.pyc')
 
@@ -16,7 +18,7 @@ demo: $(VENV)/installed
 	@$(BIN)/hwsim demo
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal
 
 # What takes long: that the oracles of hwsim.proof are right every time, quiet and beside a busy
 # program, that each kind of exit is clean fifty times. Takes more than an hour.

@@ -12,7 +12,7 @@ import pytest
 from conftest import run_script
 from hwsim import proof
 from hwsim.cli import main
-from hwsim.proof import interrupt
+from hwsim.proof import interrupt, verdict
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding, confirmed
 
@@ -34,12 +34,12 @@ GOOD: dict[str, Callable[[], Finding]] = {
 }
 
 
-@pytest.mark.parametrize("verdict", GOOD)
-def test_good_call_passes(verdict: str) -> None:
+@pytest.mark.parametrize("told", GOOD)
+def test_good_call_passes(told: str) -> None:
     figures = {"survives": {"data": "compared"}, "safe": {"raise": "raised"}}
-    finding = GOOD[verdict]()
-    assert finding.verdict == verdict
-    assert figures.get(verdict, {}).items() <= finding.figures.items()
+    finding = GOOD[told]()
+    assert finding.verdict == told
+    assert figures.get(told, {}).items() <= finding.figures.items()
 
 
 def test_call_that_leaks_nothing_passes() -> None:
@@ -84,22 +84,20 @@ def run_check(*arguments: str) -> Any:
     return json.loads(run_script(script, *arguments, "--json").check())
 
 
-def test_command_takes_error_paths_and_what_the_child_asks_for() -> None:
+def test_command_takes_error_paths() -> None:
     """Expressions, as the arguments of the call are; what they see is of the same setup."""
-    setup = "import math; kept = []; n = 6\ndef f(x): return kept.append(x) or math.factorial(x)"
-    options = ("--error=-n", "--error", "'x',", "--child-args", "n + 1")
-    found = run_check("f", "n", "--setup", setup, "--only=leak,fork", *options)
+    setup = "import math; kept = []; n = 6\ndef f(x): return kept.append(math.factorial(x))"
+    found = run_check("f", "n", "--setup", setup, "--only=leak", "--error=-n", "--error", "'x',")
     assert found["leak"]["verdict"] == "leaks"
     paths = [found["leak"][path]["outcome"] for path in ("success", "error 1", "error 2")]
     assert paths == ["returned", "ValueError", "TypeError"]
-    assert (found["fork"]["verdict"], found["fork"]["data"]) == ("survives", "compared")
 
 
-def test_child_calls_the_same_function_with_other_expressions() -> None:
-    """And so has the descriptor of the parent."""
+def test_command_takes_what_the_child_asks_for() -> None:
+    """Expressions as well; the function is the same, and so has the descriptor of the parent."""
     setup = f"n = 4; file = open({__file__!r}, 'rb', 0)"
     found = run_check("file.read", "n", "--setup", setup, "--only=fork", "--child-args", "n + 1")
-    assert found["fork"]["verdict"] == "crosses"
+    assert (found["fork"]["verdict"], found["fork"]["data"]) == ("crosses", "compared")
 
 
 def test_command_judges_callbacks() -> None:
@@ -135,14 +133,29 @@ def test_callback_that_never_comes_is_inconclusive() -> None:
 def test_oracle_that_cannot_tell_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its known bad call is replaced by a good one: what it says of others is worth nothing."""
     monkeypatch.setattr(interrupt, "_deaf", time.sleep)
+    monkeypatch.setattr(interrupt, "judge", lambda *given: Finding("interrupt", "obeys"))
+    monkeypatch.setattr(verdict, "_trusted", {})
     finding = interrupt.check_interrupt(Subject("time:sleep", (0.4,)))
     assert finding.verdict == "inconclusive"
     assert "'deaf' got 'obeys'" in finding.advice
 
 
-def test_finding_stands_when_its_controls_do() -> None:
+def test_finding_stands_when_its_controls_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict, "_trusted", {})
     good = Finding("x", "good")
-    assert confirmed(good, ("bad", lambda: Finding("x", "bad"))) is good
     told = confirmed(good, ("bad", lambda: good))
     assert told.verdict == "inconclusive"
     assert "'bad' got 'good'" in told.advice
+    assert confirmed(good, ("bad", lambda: Finding("x", "bad"))) is good
+
+
+def test_control_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict, "_trusted", {})
+    good = Finding("x", "good")
+    told = [good, good, good, Finding("x", "bad")]
+    control = ("bad", told.pop)
+    assert confirmed(good, control) is good
+    assert confirmed(good, control) is good
+    assert len(told) == 3
+    verdict._trusted["x", "bad"] -= verdict.TRUST
+    assert confirmed(good, control).verdict == "inconclusive"
