@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import signal
 import threading
 import traceback
 import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, ClassVar
 
 import pytest
@@ -384,6 +385,80 @@ def test_interrupt_ends_a_wait_for_it() -> None:
         leave.set()
         other.join()
         write.result()
+
+
+def end_call(device: hwsim.Device, token: hwsim.CancelToken, end: str) -> None:
+    """In one of the ways to end a call."""
+    if end == "interrupt":
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    elif end == "token":
+        token.cancel()
+    else:
+        getattr(device, end)()
+
+
+ENDS = {
+    "cancel": errors.OperationCancelled,
+    "token": errors.OperationCancelled,
+    "close": errors.DeviceClosed,
+    "interrupt": KeyboardInterrupt,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("clock", ["clock=virtual", "clock=manual", "timeout=inf"])
+def test_behaviour_that_waits_for_a_user_of_its_device_can_be_ended(end: str, clock: str) -> None:
+    """By everything but a timeout of the device's time, which stands still."""
+    device, adder = open_adder(f"latency=0s&{clock}")
+    token = hwsim.CancelToken()
+    with ThreadPoolExecutor(2) as pool, device:
+
+        def join() -> None:
+            read = pool.submit(device.read_register, 0, cancel=token)
+            while not read.done():  # a signal right before a wait for good would be lost
+                wait([read], timeout=0.05)
+
+        def finish() -> None:
+            device.wait_pending(2, timeout=math.inf)
+            end_call(device, token, end)
+
+        adder.meanwhile = join
+        finished = pool.submit(finish)
+        if end == "token":
+            device.write_register(0, 1)
+        else:
+            with pytest.raises(ENDS[end]):
+                device.write_register(0, 1, timeout=60)
+        finished.result()
+
+
+@pytest.mark.parametrize("end", ["leave", "cancel", "close", "interrupt"])
+def test_advance_waits_for_a_behaviour_on_another_thread(end: str) -> None:
+    device, adder = open_adder("latency=0s&clock=manual")
+    token, entered, leave = hwsim.CancelToken(), threading.Event(), threading.Event()
+
+    def stay() -> None:
+        entered.set()
+        leave.wait()
+
+    adder.meanwhile = stay
+    with ThreadPoolExecutor(1) as pool, device:
+        pool.submit(device.write_register, 0, 1)
+        entered.wait()
+        finish = leave.set if end == "leave" else lambda: end_call(device, token, end)
+        timer = threading.Timer(0.1, finish)
+        timer.start()
+        try:
+            if end == "leave":
+                device.advance(1.0)
+                assert device.now == 1.0
+                assert device[8] == 1
+            else:
+                with pytest.raises(ENDS[end]):
+                    device.advance(1.0)
+        finally:
+            leave.set()
+            timer.join()
 
 
 # ----------------------------------------------------------------------------------- asynchronous

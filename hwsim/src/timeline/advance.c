@@ -38,7 +38,9 @@ static hwsim_error go_on(hwsim_device *device, const hwsim_operation *operation,
     }
     error = advance(device, operation, &left_ns);
     more = !error && (left_ns || timeline_is_held(device));
-    if (more)
+    if (more && timeline_is_held(device))
+      wait_while_held(device);
+    else if (more)
       wait_give_way(timeline_mutex(device));
     timeline_unlock(device);
     if (error)

@@ -83,8 +83,7 @@ static void end_call(hwsim_device *device) {
   timeline_release(device);
   for (list_link *each; (each = list_first(&line->held_up));) {
     op *waiting = ELEMENT(each, op, on_hold);
-    list_remove(each);
-    waiting->held_up = false;
+    bus_unwatch_held(waiting);
     tell_moved(waiting);
   }
 }
@@ -92,8 +91,7 @@ static void end_call(hwsim_device *device) {
 static void finish(hwsim_device *device, op *self, hwsim_error result) {
   callout *out = device->bus->callout;
   leave_lists(device, self);
-  if (self->held_up)
-    list_remove(&self->on_hold);
+  bus_unwatch_held(self);
   if (out && out->op == self) {
     out->op = NULL;
     if (!out->running)
@@ -236,14 +234,24 @@ void bus_expire_held(hwsim_device *device, op *self) {
     expire(device, self, timeline_now(device));
 }
 
+void bus_watch_held(hwsim_device *device, op *self) {
+  if (!self->held_up)
+    list_append(&device->bus->held_up, &self->on_hold);
+  self->held_up = true;
+}
+
+void bus_unwatch_held(op *self) {
+  if (self->held_up)
+    list_remove(&self->on_hold);
+  self->held_up = false;
+}
+
 /* When to look again at an operation while time stands still. */
 static int64_t next_held_ns(hwsim_device *device, op *self) {
-  bus *line = device->bus;
-  if (line->callout->op == self && !line->callout->running)
-    return line->callout->at_ns;
-  if (!self->held_up)
-    list_append(&line->held_up, &self->on_hold);
-  self->held_up = true;
+  const callout *out = device->bus->callout;
+  if (out->op == self && !out->running)
+    return out->at_ns;
+  bus_watch_held(device, self);
   return device->config.clock == HWSIM_CLOCK_REAL || device->config.clock == HWSIM_CLOCK_SCALED
              ? time_after(timeline_held_until(device, self->deadline_ns), 1)
              : FOREVER;

@@ -46,6 +46,9 @@ typedef enum bus_call { CALL_NONE, CALL_MADE, CALL_FORKED } bus_call;
 bus_call bus_make_call(hwsim_device *device, const op *waiting);
 /* Meanwhile others wait no longer than they said. */
 void bus_expire_held(hwsim_device *device, op *self);
+/* The operation's `moved` is called when time goes on; it need not have been submitted. */
+void bus_watch_held(hwsim_device *device, op *self);
+void bus_unwatch_held(op *self);
 void bus_abort(hwsim_device *device, op *self, hwsim_error result);
 void bus_abort_all(hwsim_device *device, hwsim_error result);
 /* The device has been closed. */

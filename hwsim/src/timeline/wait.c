@@ -92,6 +92,14 @@ static void wait_until(pthread_mutex_t *mutex, waiter *self, int64_t until_ns) {
   atomic_store_explicit(&self->woken, false, memory_order_relaxed);
 }
 
+void wait_while_held(hwsim_device *device) {
+  waiter *own = own_waiter();
+  op self = {.moved = wake, .user = own};
+  bus_watch_held(device, &self);
+  wait_until(timeline_mutex(device), own, monotonic_ns() + POLL_NS);
+  bus_unwatch_held(&self);
+}
+
 /* Asks the caller's interrupt check, with no lock held. EFORKED: it forked; this is the child. */
 static hwsim_error poll_interrupt(hwsim_device *device, op *self, const hwsim_hooks *hooks) {
   pthread_mutex_unlock(timeline_mutex(device));

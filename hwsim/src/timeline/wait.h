@@ -11,6 +11,10 @@
  * child, and the mutex is not held. */
 hwsim_error wait_for(hwsim_device *device, op *self, const hwsim_hooks **entered_out);
 
+/* While the device's time stands still, until it is time to ask whether to go on waiting. Mutex
+ * held on entry and exit, released meanwhile. */
+void wait_while_held(hwsim_device *device);
+
 void wait_init_condition(pthread_cond_t *condition);
 /* Lets others have the mutex for a moment: whoever only unlocks it is mostly the next to lock it.
  */
