@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -129,6 +129,18 @@ def test_what_makes_no_sense_is_refused(
     with pytest.raises(error, match=message):
         device.connect(**{"output": 0, "channel": 0, **arguments})
     assert device.signal(0) == before
+
+
+def test_error_names_the_operation_that_was_called(device: hwsim.Device) -> None:
+    calls: dict[str, Callable[[], None]] = {
+        "connect": lambda: device.connect(0, 7),
+        "set_signal": lambda: device.set_signal(7, "dc"),
+        "disconnect": lambda: device.disconnect(7),
+    }
+    for operation, call in calls.items():
+        with pytest.raises(InvalidArgument, match="channel must be from 0 to 3, got 7") as caught:
+            call()
+        assert (caught.value.device, caught.value.operation) == ("out0", operation)
 
 
 def test_function_is_called_once_for_each_voltage(supply: hwsim.Device) -> None:

@@ -473,7 +473,7 @@ class Device(Scoped, _native.Device):
         Raises:
             ValueError: A bad value; the error names it.
         """
-        default = as_signal(self._default_signal(channel))
+        default = self._power_on_signal(channel, "set_signal")
         table, rate_hz = None, 0.0 if rate is None else as_rate("rate", rate)
         waveform = GENERATED.get(source) if isinstance(source, str) else None
         if waveform is None:
@@ -511,6 +511,13 @@ class Device(Scoped, _native.Device):
             saturation.warn_of(
                 self.name, table, amplitude=amplitude, offset=offset, range_v=range_v
             )
+
+    def _power_on_signal(self, channel: int, operation: str) -> Signal:
+        """For an operation, whose name its errors have."""
+        try:
+            return as_signal(self._default_signal(channel))
+        except InvalidArgument as error:
+            raise InvalidArgument(error.message, self.name, operation) from None
 
     # --------------------------------------------------------------------- outputs, plant
 
@@ -614,7 +621,7 @@ class Device(Scoped, _native.Device):
             except TypeError as error:
                 raise TypeError(f"function must return numbers: {error}") from None
         if noise is None:
-            noise = as_signal(self._default_signal(channel)).noise
+            noise = self._power_on_signal(channel, "connect").noise
         self._connect(channel, (number, gain, offset, delay, tau, noise), table)
 
     # ---------------------------------------------------------------------------- streams
