@@ -231,6 +231,64 @@ void a_stream_gives_blocks_and_what_a_failed_read_left() {
   CHECK(!stream.status().running);
 }
 
+// Keeps the last value that was written; refuses 13.
+struct keeper {
+  std::uint64_t last;
+  int unlucky, released;
+};
+
+hwsim_error keep(void *user, hwsim_transaction *transaction, std::size_t claim,
+                 std::uint64_t value) {
+  auto *self = static_cast<keeper *>(user);
+  CHECK_EQUAL(claim, 0);
+  if (value == 13)
+    hwsim_transaction_fail(transaction, &self->unlucky);
+  self->last = value;
+  return value == 13 ? HWSIM_EBUS : HWSIM_OK;
+}
+
+void a_behaviour_is_called_and_gives_the_reason_of_a_failure() {
+  hwsim_register data{};
+  data.name = "DATA";
+  data.bits = 32;
+  data.access = HWSIM_ACCESS_RW;
+  data.writable = 0xFFFFFFFF;
+  hwsim_claim claim{};
+  claim.on = "DATA";
+  claim.writes = true;
+  hwsim_model says{};
+  says.name = "keeper";
+  says.registers = &data;
+  says.register_count = 1;
+  says.claims = &claim;
+  says.claim_count = 1;
+  says.channels = 1;
+  keeper self{};
+  {
+    hwsim::model made(says);
+    hwsim::device device("hwsim://d?latency=0s", &made);
+    device.set_behaviour(
+        {nullptr, keep, [](void *user) { static_cast<keeper *>(user)->released++; }, &self});
+    check_throws<hwsim::state_error>(HWSIM_ESTATE, "d", "open", [&] {
+      device.set_behaviour({nullptr, keep, nullptr, nullptr});
+    });
+    device.write_register(0, 7);
+    CHECK_EQUAL(self.last, 7);
+    try {
+      device.write_register(0, 13);
+      CHECK(!"it must fail");
+    } catch (const hwsim::transfer_error &error) {
+      CHECK(error.reason() == &self.unlucky);
+    }
+    CHECK_EQUAL(device.read_register(0), 7);
+    CHECK_EQUAL(self.released, 0);
+  }
+  CHECK_EQUAL(self.released, 1);
+  hwsim::device plain("hwsim://d");
+  check_throws<hwsim::state_error>(HWSIM_ESTATE, "d", "open",
+                                   [&] { plain.set_behaviour({nullptr, keep, nullptr, nullptr}); });
+}
+
 void faults_are_made_injected_and_cleared() {
   hwsim::device device(URI);
   hwsim_fault fault = hwsim::make_fault("crc");
@@ -301,6 +359,7 @@ const test tests[] = {
     TEST(registers_are_read_and_written),
     TEST(signals_are_set_and_read),
     TEST(a_stream_gives_blocks_and_what_a_failed_read_left),
+    TEST(a_behaviour_is_called_and_gives_the_reason_of_a_failure),
     TEST(faults_are_made_injected_and_cleared),
     TEST(timeouts_are_durations),
     TEST(a_cancel_token_stops_a_call_on_another_thread),
