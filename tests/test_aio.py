@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from unittest.mock import AsyncMock, create_autospec
 
 import numpy as np
 import pytest
@@ -756,3 +757,10 @@ def test_same_seed_gives_the_same_through_threads_and_asyncio(
         return [type(x) if isinstance(x, CRCError) else x for x in found], device.now
 
     assert run(main()) == expected
+
+
+def test_what_is_awaited_is_a_coroutine_function_to_others() -> None:
+    mock = create_autospec(hwsim.aio.Device, instance=True)
+    calls = [call for call in AWAITED if "." not in call]
+    assert not [call for call in calls if not isinstance(getattr(mock, call), AsyncMock)]
+    assert not isinstance(mock.close, AsyncMock)

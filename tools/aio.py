@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, device, registers, signals, stream, subscription
-from hwsim.aio.forms import Blocks, Events, Opened, on_loop
+from hwsim.aio.forms import Blocks, Events, Opened, coroutine_function, on_loop
 from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
@@ -315,7 +315,8 @@ def arguments(method: Method) -> list[str]:
 def coroutine(method: Method, given: list[str]) -> str:
     """Returns a method that waits."""
     head = definition(method, f"Coroutine[Any, Any, {method.result}]")
-    return f"\n{head}{method.doc}{brackets('return _native.operation(', given, ')', 8)}"
+    body = brackets("return _native.operation(", given, ")", 8)
+    return f"\n    @coroutine_function\n{head}{method.doc}{body}"
 
 
 def native(name: str, result: str) -> str:
@@ -374,6 +375,7 @@ def part(name: str, doc: str, extra: str, blocking: str) -> str:
             made = coroutine(
                 method, [f"registers.{name}.{node.name}", blocking, *arguments(method)]
             )
-            head, _, rest = made.removeprefix("\n").partition("\n")
-            parts.append(f"\n{head}  # type: ignore[override]\n{rest}")
+            parts.append(
+                re.sub(r"^    def .*", r"\g<0>  # type: ignore[override]", made, flags=re.M)
+            )
     return "".join(parts)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, device, registers, signals, stream, subscription
-from hwsim.aio.forms import Blocks, Events, Opened, on_loop
+from hwsim.aio.forms import Blocks, Events, Opened, coroutine_function, on_loop
 from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
@@ -85,6 +85,7 @@ class Stream(Blocks):
         """How many samples are there, read and lost, and whether the stream is running."""
         return self.blocking.status
 
+    @coroutine_function
     def read(
         self,
         n: int | None = None,
@@ -117,6 +118,7 @@ class Stream(Blocks):
             stream.Stream.read, self.blocking, n, out=out, timeout=timeout, cancel=cancel
         )
 
+    @coroutine_function
     def read_into(
         self, buffer: Any, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, Span]:
@@ -175,6 +177,7 @@ class Subscription(Events):
         """How many events are queued, delivered and lost."""
         return self.blocking.status
 
+    @coroutine_function
     def read(
         self, count: int = 1, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, list[Event]]:
@@ -207,6 +210,7 @@ class Field(registers.Field):
         found = registers.Register(self.register._device, self.register._info)
         return registers.Field(found, self.info)
 
+    @coroutine_function
     def read(  # type: ignore[override]
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, int]:
@@ -215,6 +219,7 @@ class Field(registers.Field):
             registers.Field.read, self._blocking, timeout=timeout, cancel=cancel
         )
 
+    @coroutine_function
     def write(  # type: ignore[override]
         self, value: int | str, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
@@ -235,6 +240,7 @@ class Field(registers.Field):
             registers.Field.write, self._blocking, value, timeout=timeout, cancel=cancel
         )
 
+    @coroutine_function
     def wait(  # type: ignore[override]
         self, value: int | str, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
@@ -257,12 +263,14 @@ class Register(registers.Register):
     def __getattr__(self, name: str) -> Field:
         return Field(self, super().__getattr__(name).info)
 
+    @coroutine_function
     def read(  # type: ignore[override]
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, int]:
         """Reads the register; see :meth:`Device.read_register`."""
         return _native.operation(registers.Register.read, self, timeout=timeout, cancel=cancel)
 
+    @coroutine_function
     def write(  # type: ignore[override]
         self, value: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
@@ -342,6 +350,7 @@ class Device(Opened):
         """Reads the register at this address."""
         return self.read_register(address)
 
+    @coroutine_function
     def read_register(
         self, address: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, int]:
@@ -360,6 +369,7 @@ class Device(Opened):
             _native.Device._read_register, self.blocking, address, timeout, cancel
         )
 
+    @coroutine_function
     def write_register(
         self,
         address: int,
@@ -478,6 +488,7 @@ class Device(Opened):
         """Whether no fault has cut the device off from its cable, and so from power."""
         return self.blocking.connected
 
+    @coroutine_function
     def wait_connected(
         self,
         connected: bool = True,
@@ -490,6 +501,7 @@ class Device(Opened):
             _native.Device._wait_connected, self.blocking, connected, timeout, cancel
         )
 
+    @coroutine_function
     def wait_pending(
         self, count: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
@@ -498,12 +510,14 @@ class Device(Opened):
             _native.Device._wait_pending, self.blocking, count, timeout, cancel
         )
 
+    @coroutine_function
     def reset(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
         """Sets the registers to their reset values; one operation on the bus."""
         return _native.operation(_native.Device._reset, self.blocking, timeout, cancel)
 
+    @coroutine_function
     def read_block(
         self,
         address: int,
@@ -524,6 +538,7 @@ class Device(Opened):
             device.Device.read_block, self.blocking, address, count, timeout=timeout, cancel=cancel
         )
 
+    @coroutine_function
     def write_block(
         self,
         address: int,
@@ -552,6 +567,7 @@ class Device(Opened):
             cancel=cancel,
         )
 
+    @coroutine_function
     def update_register(
         self,
         address: int,
@@ -566,6 +582,7 @@ class Device(Opened):
             _native.Device._update_register, self.blocking, address, mask, value, timeout, cancel
         )
 
+    @coroutine_function
     def wait_register(
         self,
         address: int,
@@ -583,6 +600,7 @@ class Device(Opened):
             _native.Device._wait_register, self.blocking, address, mask, expected, timeout, cancel
         )
 
+    @coroutine_function
     def read_voltage(
         self, channel: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, float]:
@@ -595,6 +613,7 @@ class Device(Opened):
             _native.Device._read_voltage, self.blocking, channel, timeout, cancel
         )
 
+    @coroutine_function
     def read_voltages(
         self,
         channels: Sequence[int],
@@ -692,6 +711,7 @@ class Device(Opened):
         """
         return self.blocking.output(output)
 
+    @coroutine_function
     def set_output(
         self,
         output: int | str,
@@ -894,12 +914,14 @@ class Device(Opened):
         """
         return self.blocking.set_threshold(channel, level, hysteresis=hysteresis)
 
+    @coroutine_function
     def trigger(
         self, value: float = 0.0, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> Coroutine[Any, Any, None]:
         """Sends a software trigger, an event with this value; one operation on the bus."""
         return _native.operation(_native.Device._trigger, self.blocking, value, timeout, cancel)
 
+    @coroutine_function
     def calibrate(
         self,
         channel: int,
@@ -939,6 +961,7 @@ class Device(Opened):
             cancel=cancel,
         )
 
+    @coroutine_function
     def program_firmware(
         self,
         image: bytes | bytearray | memoryview,

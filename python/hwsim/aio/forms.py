@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from hwsim.errors import DeviceClosed
 from hwsim.events import Event
 from hwsim.stream import Block
+
+Function = TypeVar("Function", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+
+def coroutine_function(function: Function) -> Function:
+    """Lets others see what ``async def`` would show: mocks and web frameworks look for it.
+
+    Before Python 3.12 only ``asyncio.iscoroutinefunction()`` can see it.
+    """
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(function)
+    function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+    return function
 
 
 class Opened:
