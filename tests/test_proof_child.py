@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 import time
 from typing import Any
 
@@ -62,9 +64,27 @@ def test_what_cannot_be_called_is_named(function: str) -> None:
     assert function in child.run(say, Subject(function), limit=LIMIT).error
 
 
-def test_what_another_process_cannot_import_is_refused() -> None:
+@pytest.mark.parametrize("cloudpickle", ["missing", "installed"])
+def test_what_another_process_cannot_get_at_is_refused(
+    cloudpickle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cloudpickle == "missing":
+        monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    else:
+        pytest.importorskip("cloudpickle")
     with pytest.raises(TypeError, match="top level of a module"):
+        child.run(say, Subject(threading.Lock().acquire), limit=LIMIT)
+
+
+def test_lambda_needs_cloudpickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    with pytest.raises(TypeError, match="install cloudpickle"):
         child.run(say, Subject(lambda: 1), limit=LIMIT)
+
+
+def test_lambda_is_called_with_cloudpickle() -> None:
+    pytest.importorskip("cloudpickle")
+    assert child.run(say, Subject(lambda: 1), limit=LIMIT).result == 1
 
 
 def test_unguarded_program_is_told_what_to_do() -> None:

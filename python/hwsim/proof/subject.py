@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -109,16 +111,20 @@ def packed(subject: object) -> bytes:
     Raises:
         TypeError: It cannot be pickled.
     """
+    more = ""
     try:
         return pickle.dumps(subject)
-    except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:
-        try:
-            cloudpickle = importlib.import_module("cloudpickle")
-        except ImportError:
-            raise TypeError(
-                f"the call is made in a fresh process, which cannot get at it ({error}): define "
-                "the function at the top level of a module, give it as 'MODULE:CALLABLE' with "
-                "setup=..., or install cloudpickle"
-            ) from None
-        data: bytes = cloudpickle.dumps(subject)
+    except UNPICKLABLE as first:
+        error = first
+    try:
+        data: bytes = importlib.import_module("cloudpickle").dumps(subject)
         return data
+    except ImportError:
+        more = ", or install cloudpickle"
+    except UNPICKLABLE as second:
+        error = second
+    raise TypeError(
+        f"the call is made in a fresh process, which cannot get at it ({error}): define the "
+        "function at the top level of a module, or give it as 'MODULE:CALLABLE' with "
+        f"setup=...{more}"
+    )
