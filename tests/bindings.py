@@ -5,6 +5,7 @@ What is built is kept by its content in build/bindings: only what has changed is
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,10 @@ ALL_KINDS = [
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unknown-warning-option"]
 WARNINGS += ["-Wno-error=unused-parameter"]  # of SWIG's own, where there are directors
 WARNINGS += ["-Wno-unused-command-line-argument"]  # of clang's, with -fsyntax-only
+CXX = "c++"
+CXX_FLAGS = ["-std=c++17", "-O0", "-fPIC", f"-I{sysconfig.get_path('include')}"]
+HEADERS = "chrono condition_variable functional map memory mutex optional set sstream string"
+HEADERS += " thread tuple vector"
 _pool = ThreadPoolExecutor(2)
 
 
@@ -77,7 +82,7 @@ def build(
     libraries: Sequence[str] = (),
     swig_flags: Sequence[str] = (),
     flags: Sequence[str] = (),
-    compiler: str = "c++",
+    compiler: str = CXX,
 ) -> Path:
     """Builds the module of an interface file; returns the folder that it is in.
 
@@ -93,17 +98,8 @@ def build(
     Raises:
         BuildError: It cannot be built.
     """
-    inputs = [interface, *sorted(interface.parent.glob("*.[ch]"))]
-    parts = [kind, compiler, sys.version, str((*libraries, *swig_flags, *flags))]
-    digest = hashlib.sha256(kit_text() + "".join(parts).encode())
-    for path in inputs:
-        digest.update(path.read_bytes())
-    target = ROOT / "build/bindings" / f"{interface.stem}-{digest.hexdigest()[:16]}"
-    if target.exists():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=target.parent))
-    try:
+
+    def fill(folder: Path) -> None:
         wrapper = folder / f"{interface.stem}_wrap.cpp"
         options = hwsim.get_swig_flags(**FLAGS[kind])
         run(swig(), *options, *swig_flags, "-outdir", folder, "-o", wrapper, interface)
@@ -113,17 +109,55 @@ def build(
             run("cc", "-O1", "-fPIC", *WARNINGS, "-c", source, "-o", objects[-1])
         binary = folder / f"_{interface.stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
         link = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-pthread"]
-        paths = [f"-I{sysconfig.get_path('include')}", f"-I{interface.parent}"]
-        options = ["-std=c++17", "-O0", "-fPIC", "-shared", *WARNINGS, *flags, *paths]
+        options = [*CXX_FLAGS, "-shared", *WARNINGS, *flags, f"-I{interface.parent}"]
         names = [f"-l{name}" for name in libraries]
+        if compiler == CXX:
+            options += ["-include", str(headers())]
         run(*shlex.split(compiler), *options, wrapper, *objects, "-o", binary, *names, *link)
         wrapper.unlink()
-        try:
-            folder.rename(target)
-        except OSError:  # another process was faster
-            assert target.exists()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+    inputs = [interface, *sorted(interface.parent.glob("*.[ch]"))]
+    parts = [kind, compiler, sys.version, str((*libraries, *swig_flags, *flags))]
+    return kept(
+        interface.stem,
+        [kit_text(), *(part.encode() for part in parts), *(path.read_bytes() for path in inputs)],
+        fill,
+    )
+
+
+def headers() -> Path:
+    """What every wrapper includes, compiled once: a third of the time of each build.
+
+    It hides what the kit itself forgets to include; the builds with clang do without.
+    """
+
+    def fill(folder: Path) -> None:
+        header = folder / "headers.h"
+        header.write_text(
+            "#define PY_SSIZE_T_CLEAN\n#include <Python.h>\n"
+            + "".join(f"#include <{name}>\n" for name in HEADERS.split()),
+            encoding="utf-8",
+        )
+        run(CXX, *CXX_FLAGS, "-x", "c++-header", header, "-o", f"{header}.gch")
+
+    folder = kept("headers", [HEADERS.encode(), sys.version.encode()], fill)
+    return folder / "headers.h"
+
+
+def kept(name: str, contents: Iterable[bytes], fill: Callable[[Path], None]) -> Path:
+    """The folder of this name and content, which the first process that wants it fills."""
+    digest = hashlib.sha256(b"".join(contents)).hexdigest()[:16]
+    target = ROOT / "build/bindings" / f"{name}-{digest}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{target}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            folder = Path(tempfile.mkdtemp(dir=target.parent))
+            try:
+                fill(folder)
+                folder.rename(target)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
     return target
 
 
