@@ -5,14 +5,15 @@
  *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators)
  *   memory    (name, address, bits, words, access, description)
  *   fifo      (name, depth, data, pops, pushes, level, empty, full, overflow, underflow)
- *   rule      (when, on, equals, given, given_equals, delay_ns, jitter_ns, ignore_again, then,
- *              target, source, fifo, written, value, channel, code)
+ *   rule      (when, on, conditions, delay_ns, jitter_ns, ignore_again, then, target, source,
+ *              fifo, written, value, channel, code)
+ *   condition (part, comparison, value, than, mask, is_signed)
  *   claim     (on, reads, writes)
  *   output    (name, source, code, range)
  *
  * Accesses, effects and roles are numbers, flags bits: readable, writable, pulse, once. A
- * description is None or a string, and so is each name in a FIFO or a rule; `equals` is a number or
- * None. Enumerators are (name, value, description). */
+ * description is None or a string, and so is each name in a FIFO or a rule. Enumerators are (name,
+ * value, description). */
 #ifndef HWSIM_INTERFACE_MODEL_H
 #define HWSIM_INTERFACE_MODEL_H
 
@@ -32,6 +33,7 @@ struct description {
   std::vector<hwsim_rule> rules;
   std::vector<hwsim_claim> claims;
   std::vector<hwsim_output> outputs;
+  std::deque<std::vector<hwsim_condition>> conditions;
   std::deque<std::vector<hwsim_field>> fields;
   std::deque<std::vector<hwsim_enumerator>> enumerators;
 };
@@ -137,22 +139,40 @@ static bool parse_fifos(PyObject *list, description *whole) {
   });
 }
 
+static bool parse_conditions(PyObject *list, std::vector<hwsim_condition> *out) {
+  return each(list, "conditions", [out](PyObject *item) {
+    hwsim_condition one{};
+    int comparison = 0, is_signed = 0;
+    unsigned long long value = 0, mask = 0;
+    if (!PyArg_ParseTuple(item, "ziKzKp", &one.part, &comparison, &value, &one.than, &mask,
+                          &is_signed))
+      return false;
+    one.comparison = static_cast<hwsim_comparison>(comparison);
+    one.value = value;
+    one.mask = mask;
+    one.is_signed = is_signed;
+    out->push_back(one);
+    return true;
+  });
+}
+
 static bool parse_rules(PyObject *list, description *whole) {
   return each(list, "rules", [whole](PyObject *item) {
     hwsim_rule one{};
     int when = 0, ignore = 0, then = 0, written = 0, code = 0;
-    PyObject *equals = nullptr;
-    unsigned long long given = 0, value = 0;
+    PyObject *conditions = nullptr;
+    unsigned long long value = 0;
     long long delay = 0, jitter = 0;
-    if (!PyArg_ParseTuple(item, "izOzKLLpizzzpKIi", &when, &one.on, &equals, &one.given, &given,
-                          &delay, &jitter, &ignore, &then, &one.target, &one.source, &one.fifo,
-                          &written, &value, &one.channel, &code))
+    if (!PyArg_ParseTuple(item, "izOLLpizzzpKIi", &when, &one.on, &conditions, &delay, &jitter,
+                          &ignore, &then, &one.target, &one.source, &one.fifo, &written, &value,
+                          &one.channel, &code))
       return false;
-    one.with = equals != Py_None;
-    if (one.with && !arguments::convert(equals, "equals", &one.equals))
+    whole->conditions.emplace_back();
+    if (!parse_conditions(conditions, &whole->conditions.back()))
       return false;
+    one.conditions = whole->conditions.back().data();
+    one.condition_count = whole->conditions.back().size();
     one.when = static_cast<hwsim_when>(when);
-    one.given_equals = given;
     one.delay_ns = delay;
     one.jitter_ns = jitter;
     one.ignore_again = ignore;
@@ -266,11 +286,16 @@ static PyObject *describe_fifo(const hwsim_fifo &one) {
                        one.underflow);
 }
 
+static PyObject *describe_condition(const hwsim_condition &one) {
+  using number = unsigned long long;
+  return Py_BuildValue("(ziKzKN)", one.part, one.comparison, static_cast<number>(one.value),
+                       one.than, static_cast<number>(one.mask), PyBool_FromLong(one.is_signed));
+}
+
 static PyObject *describe_rule(const hwsim_rule &one) {
   using number = unsigned long long;
-  return Py_BuildValue("(izNzKLLNizzzNKIi)", one.when, one.on,
-                       one.with ? PyLong_FromUnsignedLongLong(one.equals) : Py_NewRef(Py_None),
-                       one.given, static_cast<number>(one.given_equals),
+  return Py_BuildValue("(izNLLNizzzNKIi)", one.when, one.on,
+                       tuple_of(one.conditions, one.condition_count, describe_condition),
                        static_cast<long long>(one.delay_ns), static_cast<long long>(one.jitter_ns),
                        PyBool_FromLong(one.ignore_again), one.then, one.target, one.source,
                        one.fifo, PyBool_FromLong(one.written), static_cast<number>(one.value),

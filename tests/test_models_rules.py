@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from examples import examples
 from hwsim import _kinds, models
 from hwsim.errors import InvalidArgument, NotFound
 from hwsim.models import (
+    ConditionInfo,
     Field,
     FieldInfo,
     Fifo,
@@ -22,8 +24,12 @@ from hwsim.models import (
     Register,
     RegisterInfo,
     RuleInfo,
+    above,
     at_start,
+    below,
+    equal,
     every,
+    unequal,
     when_changed,
     when_read,
     when_written,
@@ -116,9 +122,147 @@ def test_what_rules_do_are_events() -> None:
         assert event.time_s == pytest.approx(CONVERSION)
 
 
+class Trip(hwsim.Model):
+    """Trips if it is on, and measures more than another register says."""
+
+    class CTRL(Register, at=0x00):
+        EN = Field(0)
+        MODE = Field(4, 3)
+
+    class LEVEL(Register, at=0x04, bits=16):
+        pass
+
+    class LIMIT(Register, at=0x06, bits=8, reset=10):
+        pass
+
+    class FLAGS(Register, at=0x08):
+        OVER = Field(0)
+        UNDER = Field(1)
+        SET = Field(2)
+        MODE = Field(3)
+
+    rules = (
+        when_changed(LEVEL, above(LIMIT))
+        .given(CTRL.EN)
+        .given(CTRL.MODE, unequal(3))
+        .set(FLAGS.OVER),
+        when_changed(LEVEL, below(-5, signed=True)).set(FLAGS.UNDER),
+        when_written(LEVEL, equal(0x0100, mask=0x0F00)).set(FLAGS.SET),
+        when_written("CTRL", unequal(0, mask=0x60)).set(FLAGS.MODE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("control", "level", "flags"),
+    [
+        (0, 11, 0),
+        (1, 10, 0),
+        (1, 11, 1),
+        (0x31, 11, 8),  # the mode is 3
+        (0x21, 11, 9),
+        (0, 0xFFFA, 2),  # -6
+        (0, 0xFFFB, 0),  # -5
+        (0, 0x7FFF, 0),
+        (0, 0xA1BC, 6),
+        (0x10, 0x0000, 0),
+    ],
+)
+def test_rule_acts_only_if_all_of_its_conditions_hold(control: int, level: int, flags: int) -> None:
+    with hwsim.open("hwsim://trip?latency=0s", model=Trip) as device:
+        device.registers.CTRL.write(control)
+        device.registers.LEVEL.write(level)
+        assert device.registers.FLAGS.read() == flags
+
+
+COMPARE = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def signed(value: int, width: int) -> int:
+    return value - (1 << width) if value >> (width - 1) else value
+
+
+@given(
+    comparison=st.sampled_from(_kinds.COMPARISONS),
+    bits=st.tuples(*[st.sampled_from([8, 16, 32, 64])] * 2),
+    values=st.tuples(*[st.integers(0, 2**64 - 1)] * 2),
+    near=st.booleans(),
+    kind=st.sampled_from(["plain", "signed", "mask"]),
+    mask=st.integers(1, 2**64 - 1),
+    fixed=st.booleans(),
+)
+def test_comparisons_are_those_of_python(
+    comparison: _kinds.Comparison,
+    bits: tuple[int, int],
+    values: tuple[int, int],
+    near: bool,
+    kind: str,
+    mask: int,
+    fixed: bool,
+) -> None:
+    a = values[0] % (1 << bits[0])
+    b = (a if near else values[1]) % (1 << min(bits) if fixed else 1 << bits[1])
+    left, right, of = a, b, 0
+    if kind == "signed":
+        left, right = signed(a, bits[0]), signed(b, min(bits) if fixed else bits[1])
+    elif kind == "mask" and mask % (1 << bits[0]):
+        of = mask % (1 << bits[0])
+        b &= of if fixed else -1
+        left, right = a & of, b & of
+    condition = ConditionInfo(
+        "A",
+        comparison,
+        right if fixed else 0,
+        None if fixed else "B",
+        of,
+        kind == "signed",
+    )
+    entries = Map(
+        "compare",
+        [
+            RegisterInfo("GO", 0, 64, writable=1),
+            RegisterInfo("DONE", 8, 64),
+            RegisterInfo("A", 16, bits[0], reset_value=a),
+            RegisterInfo("B", 24, bits[1], reset_value=b % (1 << bits[1])),
+        ],
+        rules=[RuleInfo("written", "set", "GO", (condition,), target="DONE", value=1)],
+    )
+    with hwsim.open("hwsim://compare?latency=0s", model=entries) as device:
+        assert device.map.rules == entries.rules
+        device[0] = 1
+        assert device[8] == COMPARE[comparison](left, right)
+
+
+def test_conditions_that_cannot_be_are_refused() -> None:
+    register = RegisterInfo("A", 0, 8, writable=255)
+
+    def refuse(said: str, *conditions: ConditionInfo, when: _kinds.When = "written") -> None:
+        rule = RuleInfo(when, "set", "A", conditions, target="A", value=1)
+        with pytest.raises(InvalidArgument, match=said):
+            Map("x", [register], rules=[rule])
+
+    refuse(
+        "rule 0 of the model: the value of a condition does not fit into A",
+        ConditionInfo(value=256),
+    )
+    refuse("does not fit into A", ConditionInfo(value=128, signed=True))
+    refuse("value must be from 0 to .*, got -1", ConditionInfo(value=-1))
+    refuse("comparison must be one of == != < <= > >=: '='", ConditionInfo(None, "="))  # type: ignore[arg-type]
+    refuse("there is no register or field LIMIT", ConditionInfo("A", "<", than="LIMIT"))
+    refuse("nothing is written or changes", ConditionInfo(value=1), when="read")
+    refuse("must have up to 16 conditions, got 17", *[ConditionInfo("A")] * 17)
+
+
 def test_map_says_its_rules() -> None:
+    conditions = (ConditionInfo(None, "==", 1), ConditionInfo("CTRL.EN", "==", 1))
     assert Adc.map.rules[0] == RuleInfo(
-        "written", "set", "CTRL.START", 1, "CTRL.EN", 1, target="STATUS.BUSY", value=1
+        "written", "set", "CTRL.START", conditions, target="STATUS.BUSY", value=1
     )
     assert Adc.map.fifos[0].level == "STATUS.LEVEL"
 

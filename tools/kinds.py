@@ -26,6 +26,7 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "OnWrite": ("ON_WRITES", headers.numbered("HWSIM_ONWRITES")),
     "When": ("WHENS", headers.numbered("HWSIM_WHENS")),
     "Then": ("THENS", headers.numbered("HWSIM_THENS")),
+    "Comparison": ("COMPARISONS", headers.numbered("HWSIM_COMPARISONS")),
     "Code": ("CODES_OF_RULES", headers.numbered("HWSIM_CODES_OF_RULES")),
     "Overflow": ("OVERFLOWS", [n.lower() for n in headers.enumerators("overflow")]),
     "Overrun": ("OVERRUNS", [n.lower() for n in headers.enumerators("overrun")]),

@@ -75,6 +75,9 @@ WHENS: tuple[When, ...] = get_args(When)
 Then = Literal["set", "copy", "add", "convert", "push", "pop", "event"]
 THENS: tuple[Then, ...] = get_args(Then)
 
+Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
+COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
+
 Code = Literal["signed", "offset", "unipolar"]
 CODES_OF_RULES: tuple[Code, ...] = get_args(Code)
 

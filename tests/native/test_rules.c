@@ -56,51 +56,51 @@ static const hwsim_fifo fifos[] = {
     {.name = "sent", .depth = 8, .data = "PORT", .pushes = true},
     {.name = "received", .depth = 8, .data = "PORT", .pops = true},
 };
+static const hwsim_condition to_0[] = {{.value = 0}}, to_1[] = {{.value = 1}};
+static const hwsim_condition start[] = {{.value = 1}, {.part = "CTRL.EN", .value = 1}};
 static const hwsim_rule rules[] = {
     {.when = HWSIM_WHEN_WRITTEN,
      .on = "CTRL.START",
-     .with = true,
-     .equals = 1,
-     .given = "CTRL.EN",
-     .given_equals = 1,
+     .conditions = start,
+     .condition_count = 2,
      .then = HWSIM_THEN_SET,
      .target = "STATUS.BUSY",
      .value = 1},
     {.when = HWSIM_WHEN_CHANGED,
      .on = "STATUS.BUSY",
-     .with = true,
-     .equals = 1,
+     .conditions = to_1,
+     .condition_count = 1,
      .delay_ns = 2 * MS,
      .then = HWSIM_THEN_CONVERT,
      .target = "RESULT",
      .channel = 0},
     {.when = HWSIM_WHEN_CHANGED,
      .on = "STATUS.BUSY",
-     .with = true,
-     .equals = 1,
+     .conditions = to_1,
+     .condition_count = 1,
      .delay_ns = 2 * MS,
      .then = HWSIM_THEN_PUSH,
      .fifo = "samples",
      .source = "RESULT"},
     {.when = HWSIM_WHEN_CHANGED,
      .on = "STATUS.BUSY",
-     .with = true,
-     .equals = 1,
+     .conditions = to_1,
+     .condition_count = 1,
      .delay_ns = 2 * MS,
      .then = HWSIM_THEN_SET,
      .target = "STATUS.BUSY",
      .value = 0},
     {.when = HWSIM_WHEN_CHANGED,
      .on = "STATUS.BUSY",
-     .with = true,
-     .equals = 0,
+     .conditions = to_0,
+     .condition_count = 1,
      .then = HWSIM_THEN_ADD,
      .target = "COUNT",
      .value = 1},
     {.when = HWSIM_WHEN_CHANGED,
      .on = "STATUS.BUSY",
-     .with = true,
-     .equals = 0,
+     .conditions = to_0,
+     .condition_count = 1,
      .then = HWSIM_THEN_EVENT,
      .source = "COUNT"},
     {.when = HWSIM_WHEN_WRITTEN,
@@ -164,6 +164,45 @@ static void a_rule_needs_what_is_given(void) {
   CHECK_EQUAL(get(device, STATUS), 2);
   set(device, CTRL, 2);
   CHECK_EQUAL(get(device, STATUS), 2);
+  hwsim_device_free(device);
+}
+
+static void conditions_compare_registers_with_each_other(void) {
+  static const hwsim_condition above[] = {
+      {.part = "LEVEL", .comparison = HWSIM_COMPARISON_ABOVE, .than = "LIMIT", .is_signed = true},
+      {.comparison = HWSIM_COMPARISON_UNEQUAL, .mask = 6}};
+  static const hwsim_register map[] = {
+      {.name = "LEVEL", .address = 0, .bits = 16, .writable = 0xFFFF},
+      {.name = "LIMIT", .address = 2, .bits = 8, .reset_value = 0xFE, .writable = 0xFF},
+      {.name = "GO", .address = 4, .bits = 8, .writable = 0xFF},
+      {.name = "COUNT", .address = 5, .bits = 8}};
+  static const hwsim_rule rule = {.when = HWSIM_WHEN_WRITTEN,
+                                  .on = "GO",
+                                  .conditions = above,
+                                  .condition_count = 2,
+                                  .then = HWSIM_THEN_ADD,
+                                  .target = "COUNT",
+                                  .value = 1};
+  const hwsim_model model = {.name = "compare",
+                             .registers = map,
+                             .register_count = 4,
+                             .channels = 1,
+                             .rules = &rule,
+                             .rule_count = 1};
+  hwsim_device *device;
+  CHECK_OK(hwsim_device_open_model(&model, "hwsim://c?latency=0s", &device));
+  CHECK_EQUAL(hwsim_device_model(device)->rules[0].conditions[0].comparison,
+              HWSIM_COMPARISON_ABOVE);
+  set(device, 4, 6); /* 0 > -2 */
+  CHECK_EQUAL(get(device, 5), 1);
+  set(device, 4, 9); /* neither bit 1 nor bit 2 */
+  CHECK_EQUAL(get(device, 5), 1);
+  set(device, 0, 0xFFFE);
+  set(device, 4, 4); /* -2 > -2 */
+  CHECK_EQUAL(get(device, 5), 1);
+  set(device, 2, 0xFD);
+  set(device, 4, 4);
+  CHECK_EQUAL(get(device, 5), 2);
   hwsim_device_free(device);
 }
 
@@ -288,11 +327,12 @@ static const hwsim_register clock_registers[] = {
     {.name = "READY", .address = 8, .writable = 1},
     {.name = "READS", .address = 12, .writable = UINT32_MAX},
 };
+static const hwsim_condition on[] = {{.part = "ON", .value = 1}};
 static const hwsim_rule clock_rules[] = {
     {.when = HWSIM_WHEN_EVERY,
      .delay_ns = MS,
-     .given = "ON",
-     .given_equals = 1,
+     .conditions = on,
+     .condition_count = 1,
      .then = HWSIM_THEN_ADD,
      .target = "TICKS",
      .value = 1},
@@ -367,8 +407,29 @@ static void a_rule_that_makes_no_sense_is_refused(void) {
   check_refused(bad, "delay must be 0, or from 1 us to 1 h");
   bad = good, bad.delay_ns = 2000, bad.jitter_ns = 1001;
   check_refused(bad, "jitter must leave at least 1 us");
-  bad = good, bad.with = true, bad.equals = 2;
-  check_refused(bad, "the value that sets it off does not fit");
+  const struct {
+    hwsim_condition condition;
+    const char *said;
+  } wrong[] = {
+      {{.value = 2}, "rule 0 of the model: the value of a condition does not fit into CTRL.EN"},
+      {{.part = "COUNT", .value = 256}, "does not fit into COUNT"},
+      {{.part = "COUNT", .is_signed = true, .value = 128}, "does not fit into COUNT"},
+      {{.part = "COUNT", .is_signed = true, .value = (uint64_t)-129}, "does not fit into COUNT"},
+      {{.part = "COUNT", .mask = 0x100}, "the mask of a condition does not fit into COUNT"},
+      {{.part = "COUNT", .mask = 1, .value = 2}, "the value of a condition does not fit"},
+      {{.part = "COUNT", .mask = 1, .is_signed = true}, "leaves no sign to compare with, of COUNT"},
+      {{.part = "COUNT", .than = "CNT"}, "there is no register or field CNT"},
+      {{.part = "COUNT", .than = "PORT", .value = 1}, "but not both: COUNT"},
+      {{.part = "COUNT", .comparison = (hwsim_comparison)6}, "unknown comparison of COUNT"},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    bad = good, bad.conditions = &wrong[i].condition, bad.condition_count = 1;
+    check_refused(bad, wrong[i].said);
+  }
+  bad = good, bad.when = HWSIM_WHEN_READ, bad.conditions = to_1, bad.condition_count = 1;
+  check_refused(bad, "nothing is written or changes that a condition could be of");
+  bad = good, bad.conditions = to_1, bad.condition_count = HWSIM_CONDITIONS_LARGEST + 1;
+  check_refused(bad, "rule 0 of the model must have up to 16 conditions, got 17");
   bad = good, bad.when = HWSIM_WHEN_EVERY;
   check_refused(bad, "must not be on a register");
   bad = good, bad.on = NULL;
@@ -436,6 +497,7 @@ static void many_threads_may_use_it(void) {
 static const test tests[] = {
     TEST(a_conversion_takes_its_time),
     TEST(a_rule_needs_what_is_given),
+    TEST(conditions_compare_registers_with_each_other),
     TEST(a_wait_ends_when_the_rule_has_acted),
     TEST(a_wait_hears_of_a_rule_that_is_set_off_later),
     TEST(a_fifo_keeps_the_order_and_counts_what_is_lost),

@@ -162,6 +162,15 @@ typedef struct hwsim_fifo {
   X(OFFSET, 1, "offset", "0 is the most negative code")                                            \
   X(UNIPOLAR, 2, "unipolar", "0 is 0 V and below")
 
+/* X(NAME, value, text, meaning): how a condition compares. */
+#define HWSIM_COMPARISONS(X)                                                                       \
+  X(EQUAL, 0, "==", "is the same")                                                                 \
+  X(UNEQUAL, 1, "!=", "is another")                                                                \
+  X(BELOW, 2, "<", "is less")                                                                      \
+  X(AT_MOST, 3, "<=", "is less, or the same")                                                      \
+  X(ABOVE, 4, ">", "is more")                                                                      \
+  X(AT_LEAST, 5, ">=", "is more, or the same")
+
 typedef enum hwsim_when {
 #define HWSIM_X(name, value, text, meaning) HWSIM_WHEN_##name = value,
   HWSIM_WHENS(HWSIM_X)
@@ -180,16 +189,30 @@ typedef enum hwsim_code {
 #undef HWSIM_X
 } hwsim_code;
 
+typedef enum hwsim_comparison {
+#define HWSIM_X(name, value, text, meaning) HWSIM_COMPARISON_##name = value,
+  HWSIM_COMPARISONS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_comparison;
+
+/* What a rule asks for. */
+typedef struct hwsim_condition {
+  const char *part; /* this holds a value; NULL: what is written to `on`, or what that becomes */
+  hwsim_comparison comparison;
+  uint64_t value;   /* that compares so with this; of two's complement, all 64 bits of it */
+  const char *than; /* or with what this holds */
+  uint64_t mask;    /* these bits of both; 0: all */
+  bool is_signed;   /* both are two's complement, without a mask */
+} hwsim_condition;
+
 /* What a device does by itself. Rules that are set off at once act in their order; what follows
  * from one without a delay comes before the next. Such a chain must end, after 1024 actions at
  * most. A change that a rule makes is an event, as that of a write is. */
 typedef struct hwsim_rule {
   hwsim_when when;
-  const char *on; /* NULL for EVERY and STARTED */
-  bool with;      /* only if what is written, or what it changes to, is `equals` */
-  uint64_t equals;
-  const char *given; /* only if this is `given_equals` when it is set off */
-  uint64_t given_equals;
+  const char *on;                    /* NULL for EVERY and STARTED */
+  const hwsim_condition *conditions; /* all of which must hold when it is set off */
+  size_t condition_count;
   int64_t delay_ns;  /* until it acts: 0, or 1 us to 1 h */
   int64_t jitter_ns; /* +- around that, uniform, by the seed; leaves at least 1 us */
   bool ignore_again; /* set off again while it waits: nothing; otherwise the delay starts over */
@@ -212,9 +235,10 @@ typedef struct hwsim_output {
   uint32_t bits;      /* the library says how many the source has */
 } hwsim_output;
 
-#define HWSIM_OUTPUTS_LARGEST 64 /* outputs of a model */
-#define HWSIM_RULES_LARGEST 1024 /* rules of a model */
-#define HWSIM_FIFOS_LARGEST 64   /* FIFOs of a model */
+#define HWSIM_OUTPUTS_LARGEST 64    /* outputs of a model */
+#define HWSIM_RULES_LARGEST 1024    /* rules of a model */
+#define HWSIM_FIFOS_LARGEST 64      /* FIFOs of a model */
+#define HWSIM_CONDITIONS_LARGEST 16 /* conditions of a rule */
 
 /* Operations on a register for which the device's behaviour is called; see hwsim_behaviour. */
 typedef struct hwsim_claim {

@@ -156,11 +156,49 @@ static void wait_until(hwsim_device *device, size_t number, int64_t due_ns) {
   agenda_put(&self->later, &each->node, at_ns);
 }
 
+static bool compares(hwsim_comparison how, bool equal, bool less) {
+  switch (how) {
+  case HWSIM_COMPARISON_EQUAL: return equal;
+  case HWSIM_COMPARISON_UNEQUAL: return !equal;
+  case HWSIM_COMPARISON_BELOW: return less;
+  case HWSIM_COMPARISON_AT_MOST: return less || equal;
+  case HWSIM_COMPARISON_ABOVE: return !less && !equal;
+  case HWSIM_COMPARISON_AT_LEAST: return !less;
+  }
+  return false;
+}
+
+static int64_t with_sign(uint64_t value, uint32_t width) {
+  uint64_t sign = UINT64_C(1) << (width - 1);
+  return (int64_t)((value ^ sign) - sign);
+}
+
+static bool holds(const hwsim_device *device, const rule_plan *rule, const condition_plan *what,
+                  uint64_t written) {
+  uint64_t value = what->part.mask ? value_of(device, &what->part) : written;
+  uint64_t other = what->than.mask ? value_of(device, &what->than) : what->value;
+  if (what->is_signed) {
+    int64_t a = with_sign(value, what->part.mask ? what->part.width : rule->on.width);
+    int64_t b = what->than.mask ? with_sign(other, what->than.width) : (int64_t)other;
+    return compares(what->comparison, a == b, a < b);
+  }
+  value &= what->mask;
+  other &= what->mask;
+  return compares(what->comparison, value == other, value < other);
+}
+
+static bool may_act(const hwsim_device *device, const rule_plan *rule, uint64_t written) {
+  for (size_t i = 0; i < rule->says.condition_count; i++)
+    if (!holds(device, rule, &rule->conditions[i], written))
+      return false;
+  return true;
+}
+
 static void set_off(hwsim_device *device, size_t number, uint64_t written, const op *cause,
                     int64_t at_ns) {
   rules *self = device->rules;
   const rule_plan *rule = &self->plan->rules[number];
-  if (rule->given.mask && value_of(device, &rule->given) != rule->says.given_equals)
+  if (!may_act(device, rule, written))
     return;
   if (!rule->says.delay_ns) {
     act(device, rule, written, cause, at_ns);
@@ -181,7 +219,7 @@ static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t un
   heap_remove(&self->later.pending, first);
   if (rule->says.when == HWSIM_WHEN_EVERY) {
     wait_until(device, number, add_saturated(self->waiting[number].due_ns, rule->says.delay_ns));
-    if (!rule->given.mask || value_of(device, &rule->given) == rule->says.given_equals)
+    if (may_act(device, rule, written))
       act(device, rule, written, NULL, at_ns);
   } else {
     act(device, rule, written, NULL, at_ns);
@@ -199,8 +237,7 @@ static void trigger(hwsim_device *device, hwsim_when when, size_t place, uint64_
     size_t number = all->watched[found->first + i];
     const rule_plan *rule = &all->rules[number];
     uint64_t part = (value & rule->on.mask) >> rule->on.lsb;
-    if (rule->says.when == when && (rule->on.mask & mask) &&
-        (!rule->says.with || part == rule->says.equals))
+    if (rule->says.when == when && (rule->on.mask & mask))
       set_off(device, number, part, cause, at_ns);
   }
 }

@@ -80,10 +80,15 @@ static void keep_model(arena *self, hwsim_model *model) {
   KEEP_ARRAY(model, rules, model->rule_count);
   for (size_t i = 0; i < model->rule_count; i++) {
     hwsim_rule *entry = (hwsim_rule *)&model->rules[i];
-    const char **texts[] = {&entry->on, &entry->given, &entry->target, &entry->source,
-                            &entry->fifo};
+    const char **texts[] = {&entry->on, &entry->target, &entry->source, &entry->fifo};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
       keep_text(self, texts[k]);
+    KEEP_ARRAY(entry, conditions, entry->condition_count);
+    for (size_t k = 0; k < entry->condition_count; k++) {
+      hwsim_condition *each = (hwsim_condition *)&entry->conditions[k];
+      keep_text(self, &each->part);
+      keep_text(self, &each->than);
+    }
   }
   KEEP_ARRAY(model, claims, model->claim_count);
   for (size_t i = 0; i < model->claim_count; i++) {

@@ -16,6 +16,7 @@ typedef struct maker {
   const hwsim_model *model;
   const hwsim_register **sorted; /* by name */
   plan *made;
+  size_t condition_count;
   char where[64]; /* what is looked at, for errors */
 } maker;
 
@@ -95,10 +96,6 @@ static hwsim_error check_numbers(const maker *self, const rule_plan *rule) {
     return refuse(self, "jitter must leave at least 1 us of the delay", NULL);
   if (says->written && says->when != HWSIM_WHEN_WRITTEN)
     return refuse(self, "nothing is written that it could use", NULL);
-  if (says->with && (says->when == HWSIM_WHEN_READ || by_time || !fits(&rule->on, says->equals)))
-    return refuse(self, "the value that sets it off does not fit", NULL);
-  if (rule->given.mask && !fits(&rule->given, says->given_equals))
-    return refuse(self, "the value that is given does not fit", NULL);
   if (says->channel >= 64)
     return refuse(self, "channel must be from 0 to 63", NULL);
   if ((unsigned)says->code > HWSIM_CODE_UNIPOLAR)
@@ -132,11 +129,54 @@ static hwsim_error check_parts(const maker *self, const rule_plan *rule) {
   return HWSIM_OK;
 }
 
+static bool fits_signed(uint32_t width, uint64_t value) {
+  int64_t highest = (int64_t)(UINT64_MAX >> (65 - width)), number = (int64_t)value;
+  return number <= highest && number >= -highest - 1;
+}
+
+static hwsim_error plan_condition(const maker *self, const rule_plan *rule,
+                                  const hwsim_condition *says, condition_plan *out) {
+  const char *name = says->part ? says->part : rule->says.on;
+  bool gets_value = rule->says.when == HWSIM_WHEN_WRITTEN || rule->says.when == HWSIM_WHEN_CHANGED;
+  hwsim_error error = find_bits(self, says->part, &out->part);
+  if (!error)
+    error = find_bits(self, says->than, &out->than);
+  if (error)
+    return error;
+  const bits *part = says->part ? &out->part : &rule->on;
+  out->comparison = says->comparison;
+  out->value = says->value;
+  out->mask = says->mask ? says->mask : UINT64_MAX;
+  out->is_signed = says->is_signed;
+  if ((unsigned)says->comparison > HWSIM_COMPARISON_AT_LEAST)
+    return refuse(self, "unknown comparison of", name);
+  if (!says->part && !gets_value)
+    return refuse(self, "nothing is written or changes that a condition could be of", NULL);
+  if (says->mask && says->is_signed)
+    return refuse(self, "a mask leaves no sign to compare with, of", name);
+  if (says->mask && !fits(part, says->mask))
+    return refuse(self, "the mask of a condition does not fit into", name);
+  if (says->than && says->value)
+    return refuse(self, "is compared with a value, or with a part, but not both:", name);
+  if (says->is_signed ? !fits_signed(part->width, says->value)
+                      : !fits(part, says->value) || says->value & ~out->mask)
+    return refuse(self, "the value of a condition does not fit into", name);
+  return HWSIM_OK;
+}
+
+static hwsim_error plan_conditions(maker *self, const hwsim_rule *says, rule_plan *out) {
+  condition_plan *next = self->made->conditions + self->condition_count;
+  out->conditions = next;
+  self->condition_count += says->condition_count;
+  hwsim_error error = HWSIM_OK;
+  for (size_t i = 0; !error && i < says->condition_count; i++)
+    error = plan_condition(self, out, &says->conditions[i], &next[i]);
+  return error;
+}
+
 static hwsim_error plan_rule(maker *self, const hwsim_rule *says, rule_plan *out) {
   *out = (rule_plan){.says = *says};
   hwsim_error error = find_bits(self, says->on, &out->on);
-  if (!error)
-    error = find_bits(self, says->given, &out->given);
   if (!error)
     error = find_bits(self, says->target, &out->target);
   if (!error)
@@ -150,6 +190,8 @@ static hwsim_error plan_rule(maker *self, const hwsim_rule *says, rule_plan *out
     error = refuse(self, "there is no FIFO", says->fifo);
   if (!error)
     error = check_numbers(self, out);
+  if (!error)
+    error = plan_conditions(self, says, out);
   return error ? error : check_parts(self, out);
 }
 
@@ -351,7 +393,15 @@ hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
     return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
                      "a model must have up to %d outputs, got %zu", HWSIM_OUTPUTS_LARGEST,
                      model->output_count);
-  size_t rules = model->rule_count + 2 * model->fifo_count;
+  size_t rules = model->rule_count + 2 * model->fifo_count, conditions = 0;
+  for (size_t i = 0; i < model->rule_count; i++) {
+    size_t count = model->rules[i].condition_count;
+    if (count > HWSIM_CONDITIONS_LARGEST || (count && !model->rules[i].conditions))
+      return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
+                       "rule %zu of the model must have up to %d conditions, got %zu", i,
+                       HWSIM_CONDITIONS_LARGEST, model->rules[i].conditions ? count : 0);
+    conditions += count;
+  }
   self.made = calloc(1, sizeof *self.made);
   self.sorted = malloc(model->register_count * sizeof *self.sorted);
   hwsim_error error = self.made && self.sorted ? HWSIM_OK : HWSIM_ENOMEM;
@@ -359,12 +409,13 @@ hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
     self.made->fifo_count = model->fifo_count;
     self.made->output_count = model->output_count;
     self.made->outputs = calloc(model->output_count + 1, sizeof *self.made->outputs);
+    self.made->conditions = calloc(conditions + 1, sizeof *self.made->conditions);
     self.made->rules = calloc(rules + 1, sizeof *self.made->rules);
     self.made->fifos = calloc(model->fifo_count + 1, sizeof *self.made->fifos);
     self.made->watched = calloc(rules + 1, sizeof *self.made->watched);
     self.made->watches = calloc(rules + 1, sizeof *self.made->watches);
-    if (!self.made->outputs || !self.made->rules || !self.made->fifos || !self.made->watched ||
-        !self.made->watches)
+    if (!self.made->outputs || !self.made->conditions || !self.made->rules || !self.made->fifos ||
+        !self.made->watched || !self.made->watches)
       error = HWSIM_ENOMEM;
   }
   if (error) {
@@ -386,6 +437,7 @@ hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
 void plan_free(plan *self) {
   if (!self)
     return;
+  free(self->conditions);
   free(self->rules);
   free(self->fifos);
   free(self->outputs);

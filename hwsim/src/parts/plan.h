@@ -11,10 +11,18 @@ typedef struct bits {
   uint8_t lsb, width;
 } bits;
 
+typedef struct condition_plan {
+  bits part, than; /* without a mask: what sets the rule off; `value` */
+  hwsim_comparison comparison;
+  uint64_t value, mask;
+  bool is_signed;
+} condition_plan;
+
 typedef struct rule_plan {
-  hwsim_rule says; /* its texts are not to be used */
-  bits on, given, target, source;
-  uint16_t fifo; /* from 0, where there is one */
+  hwsim_rule says; /* its texts and conditions are not to be used */
+  bits on, target, source;
+  const condition_plan *conditions; /* says.condition_count of them */
+  uint16_t fifo;                    /* from 0, where there is one */
   bool has_fifo;
   bool timed; /* what it does, or sets off, depends on the time */
 } rule_plan;
@@ -37,7 +45,8 @@ typedef struct watch {
 } watch;
 
 typedef struct plan {
-  rule_plan *rules; /* the model's, then those that follow from its FIFOs */
+  condition_plan *conditions; /* of all rules */
+  rule_plan *rules;           /* the model's, then those that follow from its FIFOs */
   size_t rule_count;
   fifo_plan *fifos;
   size_t fifo_count;

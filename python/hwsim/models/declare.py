@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import EnumMeta
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
-from hwsim import _native
+from hwsim import _kinds, _native
 from hwsim._kinds import Access, Code, OnRead, OnWrite, Role, Then, When
 from hwsim.arguments import choice
 from hwsim.errors import InvalidArgument
 from hwsim.models.maps import (
     BehaviourInfo,
+    ConditionInfo,
     EnumValue,
     FieldInfo,
     FifoInfo,
@@ -300,6 +301,61 @@ class Rule:
         self.trigger, self.then, self.what = trigger, then, what
 
 
+class Comparison(NamedTuple):
+    """What a value is asked to be: made by :func:`at_least` and its like."""
+
+    comparison: _kinds.Comparison
+    value: int | Part
+    mask: int = 0
+    signed: bool = False
+
+
+def equal(value: int | Part, *, mask: int = 0) -> Comparison:
+    """Is this.
+
+    Args:
+        value: A number, or a part, which holds it.
+        mask: These bits alone; 0: all.
+    """
+    return Comparison("==", value, mask)
+
+
+def unequal(value: int | Part, *, mask: int = 0) -> Comparison:
+    """Is anything but this; ``unequal(0, mask=6)`` asks for bit 1 or 2, or both."""
+    return Comparison("!=", value, mask)
+
+
+def below(value: int | Part, *, signed: bool = False) -> Comparison:
+    """Is less than this.
+
+    Args:
+        value: A number, or a part, which holds it.
+        signed: Both are two's complement, each of its own width.
+    """
+    return Comparison("<", value, signed=signed)
+
+
+def at_most(value: int | Part, *, signed: bool = False) -> Comparison:
+    """Is this or less; see :func:`below`."""
+    return Comparison("<=", value, signed=signed)
+
+
+def above(value: int | Part, *, signed: bool = False) -> Comparison:
+    """Is more than this; see :func:`below`."""
+    return Comparison(">", value, signed=signed)
+
+
+def at_least(value: int | Part, *, signed: bool = False) -> Comparison:
+    """Is this or more; see :func:`below`."""
+    return Comparison(">=", value, signed=signed)
+
+
+def _asked(part: Part | None, value: object) -> tuple[Part | None, Comparison]:
+    if not isinstance(value, Comparison):
+        value = equal(cast("int | Part", value))
+    return part, value
+
+
 class Trigger:
     """What sets a rule off. What the rule does is said by one of the methods, and makes it.
 
@@ -307,17 +363,23 @@ class Trigger:
     ``"CH[0].CTRL.EN"``.
     """
 
-    def __init__(self, when: When, on: Part | None = None, value: int | None = None) -> None:
-        self.what: dict[str, Any] = {"when": when, "on": on, "equals": value}
+    def __init__(self, when: When, on: Part | None = None, value: object = None) -> None:
+        conditions = () if value is None else (_asked(None, value),)
+        self.what: dict[str, Any] = {"when": when, "on": on, "conditions": conditions}
 
     def _with(self, **more: Any) -> Trigger:
         other = Trigger(self.what["when"])
         other.what = {**self.what, **more}
         return other
 
-    def given(self, part: Part, value: int = 1) -> Trigger:
-        """Only if a part has this value when the rule is set off."""
-        return self._with(given=part, given_equals=value)
+    def given(self, part: Part, value: int | Part | Comparison = 1) -> Trigger:
+        """Only if a part has this value when the rule is set off, and what else is given holds.
+
+        Args:
+            part: A register or field.
+            value: A number, or a part, which holds it; or a comparison, such as ``at_least(5)``.
+        """
+        return self._with(conditions=(*self.what["conditions"], _asked(part, value)))
 
     def after(self, seconds: float, *, jitter: float = 0.0, again: str = "restart") -> Trigger:
         """After a delay of 1 us to an hour.
@@ -376,8 +438,13 @@ class Trigger:
         return Rule(self, "event", source=source)
 
 
-def when_written(part: Part, value: int | None = None) -> Trigger:
-    """When an operation writes a register or field, or only if it writes this value."""
+def when_written(part: Part, value: int | Part | Comparison | None = None) -> Trigger:
+    """When an operation writes a register or field.
+
+    Args:
+        part: What is written.
+        value: Only if this is written to it, or what compares so: ``below(100)``.
+    """
     return Trigger("written", part, value)
 
 
@@ -386,8 +453,13 @@ def when_read(part: Part) -> Trigger:
     return Trigger("read", part)
 
 
-def when_changed(part: Part, value: int | None = None) -> Trigger:
-    """When a register or field becomes another value, or only if it becomes this one."""
+def when_changed(part: Part, value: int | Part | Comparison | None = None) -> Trigger:
+    """When a register or field becomes another value.
+
+    Args:
+        part: What changes.
+        value: Only if it becomes this, or what compares so: ``at_least(LIMIT)``.
+    """
     return Trigger("changed", part, value)
 
 
@@ -698,11 +770,20 @@ def _rule_info(model: type[Model], rule: Rule) -> RuleInfo:
     if not isinstance(rule, Rule):
         raise InvalidArgument(f"rules of {model.__name__} must be rules, got {rule!r}")
     said = {**rule.trigger.what, **rule.what, "then": rule.then}
-    for key in ("on", "given", "target", "source"):
+    for key in ("on", "target", "source"):
         said[key] = _name_of(model, said.get(key))
+    said["conditions"] = tuple(_condition(model, *asked) for asked in said["conditions"])
     fifo = said.get("fifo")
     said["fifo"] = fifo.name if isinstance(fifo, Fifo) else fifo
     return RuleInfo(**said)
+
+
+def _condition(model: type[Model], part: Part | None, asked: Comparison) -> ConditionInfo:
+    comparison, value, mask, signed = asked
+    than = None
+    if isinstance(value, str | Field) or (isinstance(value, type) and issubclass(value, Register)):
+        than, value = _name_of(model, value), 0
+    return ConditionInfo(_name_of(model, part), comparison, value, than, mask, signed)
 
 
 def _collect(

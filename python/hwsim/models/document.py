@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwsim._kinds import Access
 from hwsim.errors import InvalidArgument
 from hwsim.models.maps import (
+    ConditionInfo,
     EnumValue,
     FieldInfo,
     FifoInfo,
@@ -103,12 +104,17 @@ def _map(document: dict[str, Any]) -> Map:
         registers,
         memories,
         fifos=[FifoInfo(name, **said) for name, said in document.get("fifos", {}).items()],
-        rules=[RuleInfo(**said) for said in document.get("rules", ())],
+        rules=[_rule(said) for said in document.get("rules", ())],
         outputs=outputs,
         description=document.get("description", ""),
         channels=document.get("channels", 1),
         byte_order=document.get("byte_order", "little"),
     )
+
+
+def _rule(said: dict[str, Any]) -> RuleInfo:
+    conditions = tuple(ConditionInfo(**each) for each in said.get("conditions", ()))
+    return RuleInfo(**{**said, "conditions": conditions})
 
 
 def _register(name: str, said: dict[str, Any]) -> RegisterInfo:
@@ -234,8 +240,10 @@ def _without_defaults(said: dict[str, Any], defaults: dict[str, Any]) -> dict[st
     }
 
 
-def _members(one: FifoInfo | RuleInfo, but: str = "") -> dict[str, Any]:
+def _members(one: FifoInfo | RuleInfo | ConditionInfo, but: str = "") -> dict[str, Any]:
     said = _without_defaults(one._asdict(), one._field_defaults)
+    if "conditions" in said:
+        said["conditions"] = [_members(each) for each in said["conditions"]]
     return {name: value for name, value in said.items() if name != but}
 
 

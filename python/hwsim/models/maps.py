@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hwsim import _kinds, _native
-from hwsim._kinds import Access, Code, OnRead, OnWrite, Role, Then, When
+from hwsim._kinds import Access, Code, Comparison, OnRead, OnWrite, Role, Then, When
 from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.errors import InvalidArgument
 
@@ -166,6 +166,27 @@ class FifoInfo(NamedTuple):
     underflow: str | None = None
 
 
+class ConditionInfo(NamedTuple):
+    """What a rule asks for when it is set off.
+
+    Attributes:
+        part: A register, or ``"REGISTER.FIELD"``, that must hold a value; None: what is written to
+            what the rule is on, or what that becomes.
+        comparison: How that must compare: ``"=="``, ``"!="``, ``"<"``, ``"<="``, ``">"``, ``">="``.
+        value: With this, which fits.
+        than: With what this register or field holds, instead of a value.
+        mask: Only these bits of both; 0: all.
+        signed: Both are two's complement; there is no mask then, and a value may be negative.
+    """
+
+    part: str | None = None
+    comparison: Comparison = "=="
+    value: int = 0
+    than: str | None = None
+    mask: int = 0
+    signed: bool = False
+
+
 class RuleInfo(NamedTuple):
     """What a device does by itself; see ``hwsim_rule`` in C, which has the same members.
 
@@ -175,9 +196,7 @@ class RuleInfo(NamedTuple):
         then: What it does: ``"set"``, ``"copy"``, ``"add"``, ``"convert"``, ``"push"``, ``"pop"``,
             ``"event"``.
         on: The register or field that is written, read or changed.
-        equals: Only if that is, or becomes, this; None: whatever it is.
-        given: Only if this register or field ...
-        given_equals: ... is this then.
+        conditions: What it asks for when it is set off; all must hold.
         delay: Until it acts, in seconds: 0, or from 1 us to an hour.
         jitter: Plus or minus around that, by the seed.
         ignore_again: Set off again while it waits, it does not start over.
@@ -193,9 +212,7 @@ class RuleInfo(NamedTuple):
     when: When
     then: Then
     on: str | None = None
-    equals: int | None = None
-    given: str | None = None
-    given_equals: int = 0
+    conditions: tuple[ConditionInfo, ...] = ()
     delay: float = 0.0
     jitter: float = 0.0
     ignore_again: bool = False
@@ -431,8 +448,6 @@ def _rule(number: int, one: RuleInfo) -> tuple[object, ...]:
         if text not in known:
             raise InvalidArgument(f"{where}: {name} must be one of {', '.join(known)}: {text!r}")
     limits = {
-        "equals": (one.equals or 0, UINT64_MAX),
-        "given_equals": (one.given_equals, UINT64_MAX),
         "value": (one.value, UINT64_MAX),
         "channel": (one.channel, UINT32_MAX),
     }
@@ -440,11 +455,26 @@ def _rule(number: int, one: RuleInfo) -> tuple[object, ...]:
     if not (0 <= one.delay <= _HOUR and 0 <= one.jitter <= _HOUR):
         raise InvalidArgument(f"{where}: delay and jitter must be from 0 to 3600 s")
     return (
-        *(_kinds.WHENS.index(one.when), one.on, one.equals, one.given, one.given_equals),
+        *(_kinds.WHENS.index(one.when), one.on),
+        [_condition(where, each) for each in one.conditions],
         *(round(one.delay * 1e9), round(one.jitter * 1e9), one.ignore_again),
         *(_kinds.THENS.index(one.then), one.target, one.source, one.fifo, one.written),
         *(one.value, one.channel, _kinds.CODES_OF_RULES.index(one.code)),
     )
+
+
+def _condition(where: str, one: ConditionInfo) -> tuple[object, ...]:
+    if one.comparison not in _kinds.COMPARISONS:
+        known = " ".join(_kinds.COMPARISONS)
+        raise InvalidArgument(f"{where}: comparison must be one of {known}: {one.comparison!r}")
+    lowest = -(1 << 63) if one.signed else 0
+    try:
+        value = integer("value", one.value, lowest, UINT64_MAX + lowest) & UINT64_MAX
+        mask = integer("mask", one.mask, 0, UINT64_MAX)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(f"{where}: of a condition, {error}") from None
+    comparison = _kinds.COMPARISONS.index(one.comparison)
+    return one.part, comparison, value, one.than, mask, bool(one.signed)
 
 
 def _output(number: int, one: OutputInfo) -> tuple[object, ...]:
@@ -455,11 +485,18 @@ def _output(number: int, one: OutputInfo) -> tuple[object, ...]:
 
 
 def _of_rule(entry: tuple[Any, ...]) -> RuleInfo:
-    when, on, equals, given, given_equals, delay_ns, jitter_ns, ignore, then, *rest = entry
+    when, on, conditions, delay_ns, jitter_ns, ignore, then, *rest = entry
     *others, code = rest
-    said = (on, equals, given, given_equals, delay_ns / 1e9, jitter_ns / 1e9, ignore)
+    asked = tuple(_of_condition(each) for each in conditions)
+    said = (on, asked, delay_ns / 1e9, jitter_ns / 1e9, ignore)
     texts = (_kinds.WHENS[when], _kinds.THENS[then])
     return RuleInfo._make((*texts, *said, *others, _kinds.CODES_OF_RULES[code]))
+
+
+def _of_condition(entry: tuple[Any, ...]) -> ConditionInfo:
+    part, comparison, value, than, mask, signed = entry
+    number = value - (1 << 64) if signed and value >> 63 else value
+    return ConditionInfo(part, _kinds.COMPARISONS[comparison], number, than, mask, signed)
 
 
 def _of_register(entry: tuple[Any, ...]) -> RegisterInfo:

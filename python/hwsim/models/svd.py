@@ -261,8 +261,10 @@ class _Reader:
         merged = ET.Element(element.tag, {k: v for k, v in element.items() if k != "derivedFrom"})
         own = {(child.tag, _name(child) if child.tag in _NAMED else "") for child in element}
         merged.extend(element)
+        single = "%s" not in _name(element)  # then it is one, whatever it is derived from
         for child in origin:
-            if (child.tag, _name(child) if child.tag in _NAMED else "") not in own:
+            key = (child.tag, _name(child) if child.tag in _NAMED else "")
+            if key not in own and not (single and child.tag.startswith("dim")):
                 merged.append(child)
         return merged
 
