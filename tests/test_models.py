@@ -288,6 +288,15 @@ def test_what_svd_derives_from_is_the_nearest_of_a_name(tmp_path: Path) -> None:
         models.load(path)
 
 
+def test_register_whose_fields_are_all_write_only_reads_as_0() -> None:
+    field = FieldInfo("DATA", 0, 16, readable=False)
+    entries = Map("x", [RegisterInfo("TX", 0, 16, "RW", 0xFFFF, fields=(field,))])
+    with hwsim.open("hwsim://tx?latency=0s", model=entries) as device:
+        assert device[0] == 0
+        device[0] = 0x1234
+        assert device[0] == 0
+
+
 def test_svd_file_says_what_is_lost() -> None:
     remarks = load("adc.svd").remarks
     assert "ADC1: no interrupt ADC" in remarks

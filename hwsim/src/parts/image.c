@@ -138,11 +138,11 @@ static void add_field(effect *self, const hwsim_field *field) {
   self->once |= field->once ? bits : 0;
 }
 
-static bool is_plain(const effect *self, uint64_t all) {
+static bool is_plain(const hwsim_register *entry, const effect *self, uint64_t all) {
   uint64_t others = self->cleared_by_read | self->set_by_read | self->pulse | self->once;
   for (int kind = HWSIM_ONWRITE_ONE_SETS; kind <= HWSIM_ONWRITE_SETS; kind++)
     others |= self->written[kind];
-  return !others && (self->readable == all || !self->readable);
+  return !others && (self->readable == all || entry->access == HWSIM_ACCESS_WO);
 }
 
 static unsigned access_flags(hwsim_access access) {
@@ -156,7 +156,7 @@ static void add_fact(model_image *self, size_t place) {
   effect what = effect_of_access(entry, all);
   for (uint32_t i = 0; i < entry->field_count; i++)
     add_field(&what, &entry->fields[i]);
-  bool plain = is_plain(&what, all);
+  bool plain = is_plain(entry, &what, all);
   unsigned flags = access_flags(entry->access) | (plain && !entry->role ? PLAIN : 0) |
                    (self->behaviours[entry->role].timed ? TIMED : 0);
   self->facts[place] = (fact){.writable = what.written[HWSIM_ONWRITE_VALUE],
