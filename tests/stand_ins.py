@@ -82,3 +82,9 @@ def fills_cache() -> None:
 def starts_thread() -> None:
     """Starts a thread that ends by itself, a little later."""
     threading.Thread(target=time.sleep, args=(0.002,)).start()
+
+
+def counts(seconds: float) -> int:
+    """Not wrong at all: its data tells how often it was called, in a child as in its parent."""
+    time.sleep(seconds)
+    return next(_number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from conftest import run_script
 from hwsim import proof
 from hwsim.cli import main
-from hwsim.proof import interrupt, verdict
+from hwsim.proof import checked, exit, gil, interrupt, verdict
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding, confirmed
 
@@ -123,6 +124,37 @@ def test_command_refuses_what_are_no_arguments(
 def test_call_that_cannot_be_made_is_inconclusive() -> None:
     with pytest.raises(proof.Inconclusive, match="No module named 'nowhere'"):
         proof.assert_no_leak("nowhere:nothing")
+
+
+@pytest.mark.parametrize(("oracle", "calls"), [("leak", 8), ("fork", 9)])
+def test_what_many_calls_would_cost_is_said_before_they_are_made(oracle: str, calls: int) -> None:
+    """Two calls at most were made."""
+    finding = proof.check("time:sleep", 0.2, oracles=[oracle], budget=1.0)[oracle]
+    assert finding.verdict == "inconclusive"
+    assert f"not measured: a call takes 0.2 s, and {calls} are needed" in finding.advice
+
+
+def test_slow_call_is_made_less_often() -> None:
+    """As often as the budget allows; once after the fork, in place of three times."""
+    findings = proof.check("stand_ins:counts", 0.2, oracles=["leak", "fork"], budget=5.0)
+    assert findings["leak"].verdict == "clean"
+    assert findings["leak"].figures["success"]["calls"] == 5
+    assert (findings["fork"].verdict, findings["fork"].figures["data"]) == ("survives", "compared")
+
+
+def test_endless_call_is_waited_for_by_one_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {}
+
+    def judge(oracle: str, subject: Subject, *, limit: float, budget: float) -> Finding:
+        limits[oracle] = limit
+        time.sleep(limit)
+        return Finding(oracle, "inconclusive")
+
+    monkeypatch.setattr(checked, "ENDLESS", 0.01)
+    for oracle, module in {"gil": gil, "exit": exit}.items():
+        monkeypatch.setattr(module, f"check_{oracle}", functools.partial(judge, oracle))
+    proof.check("time:sleep", 99, oracles=["gil", "exit"], limit=0.05)
+    assert limits == {"gil": 0.05, "exit": 0.01}
 
 
 def test_callback_that_never_comes_is_inconclusive() -> None:

@@ -7,7 +7,9 @@ import ast
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from textwrap import indent
 from typing import Any
 
 from rich.console import Console, Group
@@ -17,7 +19,7 @@ from hwsim.cli import command
 from hwsim.cli.table import empty_table
 from hwsim.proof.checked import GOOD, OF_ANY_CALL, ORACLES, WANTED_BY, Checked, check_subject
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import UNSUPPORTED, Finding
+from hwsim.proof.verdict import BUDGET, UNSUPPORTED
 
 
 def add_parser(commands: Any) -> None:
@@ -80,6 +82,14 @@ def add_parser(commands: Any) -> None:
         metavar="SECONDS",
         help="after which a call is given up (default: %(default)g)",
     )
+    parser.add_argument(
+        "--budget",
+        type=_seconds,
+        default=BUDGET,
+        metavar="SECONDS",
+        help="that each oracle has for its calls: with fewer than it needs it makes fewer, or says "
+        "that it did not measure (default: %(default)g)",
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument(
         "--strict", action="store_true", help="exit status 1 unless all findings are good"
@@ -129,6 +139,7 @@ def _run(console: Console, arguments: argparse.Namespace) -> int:
             arguments.only,
             more,
             limit=arguments.limit,
+            budget=arguments.budget,
             begins=lambda oracle: status.update(f"{oracle} ..."),
         )
     if arguments.json:
@@ -144,7 +155,7 @@ def render(checked: Checked) -> Group:
     for finding in checked.findings:
         style = "green" if finding.verdict in GOOD else "bold red"
         table.add_row(
-            finding.oracle, Text(finding.verdict, style), _figures(finding), finding.advice
+            finding.oracle, Text(finding.verdict, style), _figures(finding.figures), finding.advice
         )
     evidence = [
         Text(f"{finding.oracle}: {finding.evidence}")
@@ -154,10 +165,13 @@ def render(checked: Checked) -> Group:
     return Group(Text(checked.call, "bold"), table, *evidence)
 
 
-def _figures(finding: Finding) -> str:
-    """One figure a line, with its unit."""
+def _figures(figures: Mapping[str, Any]) -> str:
+    """One figure a line, with its unit; those of a path below its name."""
     lines = []
-    for name, value in finding.figures.items():
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            lines += [f"{name}:", indent(_figures(value), "  ")]
+            continue
         title, _, unit = name.rpartition("_")
         title, unit = (title, f" {unit}") if unit in ("ms", "kb") else (name, "")
         lines.append(f"{title.replace('_', ' ')} {value}{unit}")

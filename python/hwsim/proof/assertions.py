@@ -18,7 +18,7 @@ from hwsim.proof.gil import check_gil
 from hwsim.proof.interrupt import check_interrupt
 from hwsim.proof.leak import check_leak
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import INCONCLUSIVE, UNSUPPORTED, Finding
+from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, UNSUPPORTED, Finding
 
 Function = Callable[..., Any] | str
 
@@ -82,6 +82,7 @@ def assert_survives_fork(
     child_args: tuple[Any, ...] | None = None,
     setup: str = "",
     limit: float = 60.0,
+    budget: float = BUDGET,
 ) -> Finding:
     """Asserts that parent and child can both make a call after fork, or the child gets an error.
 
@@ -90,7 +91,8 @@ def assert_survives_fork(
         args: Its arguments.
         child_args: What the child calls it with, if not with the same.
         setup: Python code that runs first, in the fresh process.
-        limit: Seconds for the calls of one process.
+        limit: Seconds after which the first call is given up.
+        budget: Seconds for all calls, which are nine at least.
 
     Returns:
         What was found.
@@ -102,7 +104,8 @@ def assert_survives_fork(
         unittest.SkipTest: The system has no fork.
     """
     subject = Subject(function, args, setup)
-    return _expect(check_fork(subject, child_args=child_args, limit=limit), "survives", "refuses")
+    finding = check_fork(subject, child_args=child_args, limit=limit, budget=budget)
+    return _expect(finding, "survives", "refuses")
 
 
 def assert_exits_cleanly(
@@ -133,6 +136,7 @@ def assert_no_leak(
     errors: Sequence[tuple[Any, ...]] = (),
     setup: str = "",
     limit: float = 60.0,
+    budget: float = BUDGET,
 ) -> Finding:
     """Asserts that a call leaves no memory, object, reference, descriptor or thread behind.
 
@@ -141,7 +145,8 @@ def assert_no_leak(
         args: Its arguments.
         errors: Arguments with which it fails: one tuple for each error path.
         setup: Python code that runs first, in the fresh process.
-        limit: Seconds for the calls of one path.
+        limit: Seconds after which the first call is given up.
+        budget: Seconds for all calls of one path, which are eight at least.
 
     Returns:
         What was found.
@@ -152,7 +157,7 @@ def assert_no_leak(
         TypeError: The call cannot be made in a fresh process.
     """
     subject = Subject(function, args, setup)
-    return _expect(check_leak(subject, errors=errors, limit=limit), "clean")
+    return _expect(check_leak(subject, errors=errors, limit=limit, budget=budget), "clean")
 
 
 def assert_callbacks_safe(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import UNSUPPORTED, Finding
+from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, UNSUPPORTED, Finding
 
 # Each is hwsim.proof.NAME.check_NAME(subject, limit=seconds, ...). That of callbacks is for what
 # calls back, and must be asked for.
 OF_ANY_CALL = ("gil", "interrupt", "fork", "exit", "leak")
 ORACLES = (*OF_ANY_CALL, "callbacks")
 GOOD = frozenset({"released", "python", "short", "obeys", "survives", "refuses", "clean", "safe"})
+ENDLESS = 5.0  # seconds that the others wait for a call that did not end when one tried
 # What only one oracle wants to know.
 WANTED_BY = {"child_args": "fork", "errors": "leak", "run": "callbacks", "close": "callbacks"}
 
@@ -73,10 +75,12 @@ def check(
     run: Callable[..., Any] | str | None = None,
     close: Callable[..., Any] | str | None = None,
     limit: float = 60.0,
+    budget: float = BUDGET,
 ) -> Checked:
     """Tells what a call does wrong: each oracle makes it in fresh processes of its own.
 
-    Blocks for some ten times as long as the call takes; Ctrl-C ends it, and all its processes.
+    Blocks for some thirty times as long as the call takes, within the budget of each oracle; Ctrl-C
+    ends it, and all its processes.
 
     Args:
         function: A function that another process can import, ``"MODULE:CALLABLE"``, or a Python
@@ -91,6 +95,9 @@ def check(
             it does so by itself.
         close: For ``callbacks``: called with what the function returned. None: it cannot be closed.
         limit: Seconds after which a call is given up.
+        budget: Seconds that each oracle has for its calls. With one that takes seconds, ``exit``
+            and ``interrupt`` try fewer moments; ``fork`` and ``leak`` make fewer calls, and if nine
+            are too many, they are inconclusive: not measured.
 
     Raises:
         ValueError: There is no such oracle, or what is given for one that is not asked.
@@ -99,7 +106,8 @@ def check(
     **Thread safety:** may be called from any thread; one at a time gives the steadier figures.
     """
     more = {"child_args": child_args, "errors": errors or None, "run": run, "close": close}
-    return check_subject(Subject(function, args, setup), oracles, more, limit=limit)
+    subject = Subject(function, args, setup)
+    return check_subject(subject, oracles, more, limit=limit, budget=budget)
 
 
 def check_subject(
@@ -108,6 +116,7 @@ def check_subject(
     more: Mapping[str, Any],
     *,
     limit: float = 60.0,
+    budget: float = BUDGET,
     begins: Callable[[str], object] = lambda oracle: None,
 ) -> Checked:
     """The same for a call that is described.
@@ -117,6 +126,7 @@ def check_subject(
         oracles: Which to ask.
         more: What only one oracle wants to know; see ``WANTED_BY``. None: not given.
         limit: Seconds after which a call is given up.
+        budget: Seconds that each oracle has for its calls.
         begins: Called with each oracle's name.
     """
     wanted = tuple(oracles)
@@ -127,13 +137,20 @@ def check_subject(
     for name in given:
         if (oracle := WANTED_BY[name]) not in wanted:
             raise ValueError(f"{name} is for the oracle {oracle!r}, which is not asked")
-    if not limit > 0:
-        raise ValueError(f"limit must be positive, in seconds, got {limit!r}")
+    for name, seconds in {"limit": limit, "budget": budget}.items():
+        if not seconds > 0:
+            raise ValueError(f"{name} must be positive, in seconds, got {seconds!r}")
     findings = []
     for name in wanted:
         begins(name)
         judge = getattr(import_module(f"hwsim.proof.{name}"), f"check_{name}")
         own = {key: value for key, value in given.items() if WANTED_BY[key] == name}
-        findings.append(judge(subject, limit=limit, **own))
+        if name in OF_ANY_CALL:
+            own["budget"] = budget
+        begin = time.monotonic()
+        finding = judge(subject, limit=limit, **own)
+        if finding.verdict == INCONCLUSIVE and time.monotonic() - begin > limit:
+            limit = min(limit, ENDLESS)
+        findings.append(finding)
     arguments = ", ".join(a if subject.expressions else repr(a) for a in subject.args)
     return Checked(f"{subject.name}({arguments})", tuple(findings))

@@ -19,7 +19,7 @@ from typing import Any
 from hwsim.proof import child
 from hwsim.proof.child import Channel, Ended
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import INCONCLUSIVE, Finding, confirmed, inconclusive
+from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, confirmed, inconclusive
 from hwsim.proof.verdict import milliseconds as ms
 
 ORACLE = "exit"
@@ -38,12 +38,15 @@ ADVICE = {
 VERDICTS = ("crashes", "aborts", "hangs", "fails", INCONCLUSIVE, "clean")  # the worst first
 
 
-def check_exit(subject: Subject, *, limit: float = 60.0, patience: float = PATIENCE) -> Finding:
+def check_exit(
+    subject: Subject, *, limit: float = 60.0, budget: float = BUDGET, patience: float = PATIENCE
+) -> Finding:
     """Tells whether the interpreter ends cleanly during a call.
 
     Args:
         subject: The call; it may block for ever.
         limit: Seconds after which a call is taken not to end.
+        budget: Seconds after which no further moment of the call is tried.
         patience: Seconds more than the call takes that a process gets to end.
 
     Returns:
@@ -55,15 +58,16 @@ def check_exit(subject: Subject, *, limit: float = 60.0, patience: float = PATIE
         TypeError: The call cannot be made in a fresh process.
     """
     return confirmed(
-        judge(subject, limit=limit, patience=patience),
+        judge(subject, limit=limit, budget=budget, patience=patience),
         ("aborts", lambda: _case(Subject(_ends_badly, ("abort",)), "after a call", 0, 30.0)),
         ("hangs", lambda: _case(Subject(_ends_badly, ("hang",)), "after a call", 0, 1.5)),
         ("clean", lambda: _case(Subject(time.sleep, (10.0,)), "in a call", 0, 30.0)),
     )
 
 
-def judge(subject: Subject, *, limit: float, patience: float) -> Finding:
+def judge(subject: Subject, *, limit: float, patience: float, budget: float = BUDGET) -> Finding:
     """The same, without the controls that say whether it can be trusted here."""
+    end = time.monotonic() + budget
     usual = child.run(_timed, subject, limit=limit)
     seconds = usual.result if usual.result is not None else limit
     if usual.result is None and usual.error:
@@ -75,6 +79,8 @@ def judge(subject: Subject, *, limit: float, patience: float) -> Finding:
         cases.clear()
     for moment in MOMENTS:
         if any(finding.verdict != "clean" for _, finding in cases):
+            break
+        if moment and time.monotonic() > end:
             break
         delay = min(moment * seconds, 1.0)
         cases.append(("in a call", _case(subject, "in a call", delay, seconds + patience)))

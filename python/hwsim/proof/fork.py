@@ -27,13 +27,20 @@ from typing import Any
 from hwsim.proof import child
 from hwsim.proof.child import Channel, Ended, die_with_parent
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import INCONCLUSIVE, UNSUPPORTED, Finding, confirmed, inconclusive
+from hwsim.proof.verdict import (
+    BUDGET,
+    INCONCLUSIVE,
+    UNSUPPORTED,
+    Finding,
+    confirmed,
+    inconclusive,
+    too_dear,
+)
 from hwsim.proof.verdict import milliseconds as ms
 
 ORACLE = "fork"
-BEFORE = 3  # calls before the fork
-SPAN = 0.3  # seconds that the calls after it take, if they are short
-FEWEST, MOST = 3, 50  # of those
+SPAN = 0.3  # seconds that the calls after the fork take, if they are short
+BEFORE, FEWEST, MOST = 3, 3, 50  # calls before it, and after it, if they are shorter than SPAN
 FORKS = 3  # in the process that is busy, if the call is short
 PATIENCE = 5.0  # seconds more than expected after which a process is taken to hang
 ADVICE = {
@@ -96,6 +103,7 @@ def check_fork(
     *,
     child_args: tuple[Any, ...] | None = None,
     limit: float = 60.0,
+    budget: float = BUDGET,
     patience: float = PATIENCE,
 ) -> Finding:
     """Tells whether parent and child can both make a call after fork.
@@ -104,7 +112,9 @@ def check_fork(
         subject: The call.
         child_args: What the child calls it with, if not with the same: an answer that went to the
             wrong process is seen only where the two ask for different things.
-        limit: Seconds for the calls of one process.
+        limit: Seconds after which the first call is given up.
+        budget: Seconds for all calls, which are nine at least, or eleven with ``child_args``; if
+            they would take longer, they are not made.
         patience: Seconds more than usual that a process gets before it is taken to hang.
 
     Returns:
@@ -122,17 +132,22 @@ def check_fork(
         return Finding(ORACLE, UNSUPPORTED, advice="this system has no fork()")
     known = Usual(FEWEST, 0.001, ["-"] * FEWEST, ["-"] * FEWEST, False, [], False)
     return confirmed(
-        judge(subject, child_args=child_args, limit=limit, patience=patience),
+        judge(subject, child_args=child_args, limit=limit, budget=budget, patience=patience),
         ("hangs", lambda: _case(Subject(_hanging), None, "idle", known, 1.0)),
         ("survives", lambda: _case(Subject(time.sleep, (0.001,)), None, "idle", known, PATIENCE)),
     )
 
 
 def judge(
-    subject: Subject, *, child_args: tuple[Any, ...] | None, limit: float, patience: float
+    subject: Subject,
+    *,
+    child_args: tuple[Any, ...] | None,
+    limit: float,
+    patience: float,
+    budget: float = BUDGET,
 ) -> Finding:
     """The same, without the controls that say whether it can be trusted here."""
-    usual = _usual(subject, child_args, limit)
+    usual = _usual(subject, child_args, limit, budget)
     if isinstance(usual, Finding):
         return usual
     cases = {
@@ -149,30 +164,37 @@ def judge(
     return Finding(ORACLE, worst.verdict, figures, advice, worst.evidence)
 
 
-def _usual(subject: Subject, child_args: tuple[Any, ...] | None, limit: float) -> Usual | Finding:
+def _usual(
+    subject: Subject, child_args: tuple[Any, ...] | None, limit: float, budget: float
+) -> Usual | Finding:
     """Makes the calls in processes that do not fork; each sequence twice, to compare."""
-    count, seconds = 0, 0.0
+    alike = 4 if child_args is None else 6  # processes that make as many calls, with the forks
+    plan: list[int] = []
+    seconds = 0.0
     sequences: list[list[str]] = []
     for args in (None, None, child_args, child_args):
         if len(sequences) >= 2 and child_args is None:
             sequences.append(sequences[len(sequences) - 2])
             continue
-        ended = child.run(_undisturbed, subject, args, count, limit=limit)
+        ended = child.run(_undisturbed, subject, args, plan, alike, budget, limit=limit + budget)
         if not ended.result:
             what = "takes too long" if ended.status is None else "cannot be made: see the evidence"
             return inconclusive(ORACLE, f"the call {what}", ended.evidence("without fork"))
-        count = ended.result["count"]
+        plan = ended.result["plan"]
         seconds = max(seconds, ended.result["seconds"])
+        if not plan:
+            return too_dear(ORACLE, seconds, alike * 2 + 1, budget)
         sequences.append(ended.result["results"])
     parent, again, other, other_again = sequences
+    before, count = plan
     return Usual(
         count=count,
         seconds=seconds,
-        parent=parent[BEFORE:],
-        child=other[BEFORE:],
+        parent=parent[before:],
+        child=other[before:],
         same=parent == again and other == other_again,
-        before=parent[:BEFORE],
-        fresh=len({*parent, *again}) == len(parent) + len(again),
+        before=parent[:before],
+        fresh=count > 1 and len({*parent, *again}) == len(parent) + len(again),
     )
 
 
@@ -186,6 +208,7 @@ def _case(
         _fork,
         subject,
         child_args,
+        len(usual.before) or 1,
         usual.count,
         usual.seconds if busy else None,
         forks,
@@ -240,23 +263,53 @@ def _result(subject: Subject, args: tuple[Any, ...] | None = None) -> str:
 
 
 def _undisturbed(
-    channel: Channel, subject: Subject, args: tuple[Any, ...] | None, count: int
+    channel: Channel,
+    subject: Subject,
+    args: tuple[Any, ...] | None,
+    plan: list[int],
+    alike: int,
+    budget: float,
 ) -> dict[str, Any]:
-    """Makes the calls before the fork, and those after it with other arguments, without it."""
+    """Makes the calls before the fork, and those after it with other arguments, without it.
+
+    Args:
+        channel: Not used.
+        subject: The call.
+        args: What it is called with after the fork.
+        plan: How many calls are made before and after it. Empty: to be found out, and told; again
+            empty, if so many cannot be made in the budget.
+        alike: Processes that make as many.
+        budget: Seconds for all of them.
+    """
     del channel
-    before = [_result(subject) for _ in range(BEFORE - 1)]
-    start = time.monotonic()
-    before.append(_result(subject))
-    seconds = time.monotonic() - start
-    count = count or min(max(int(SPAN / max(seconds, 1e-9)), FEWEST), MOST)
-    results = [_result(subject, args) for _ in range(count)]
-    return {"count": count, "seconds": seconds, "results": before + results}
+    begin = start = time.monotonic()
+    results = [_result(subject)]
+    if not plan:
+        if time.monotonic() - begin <= budget:  # the first may take longer than the others
+            start = time.monotonic()
+            results.append(_result(subject))
+        seconds = time.monotonic() - start
+        count = min(max(int(SPAN / max(seconds, 1e-9)), FEWEST), MOST)
+        left = begin + budget - start
+        for before, after, share in ((BEFORE, count, 0.5), (1, 1, 1.0)):
+            if alike * (before + after) * seconds < left * share:
+                plan = [before, after]
+                break
+        else:
+            return {"plan": [], "seconds": seconds}
+    before, after = plan
+    while len(results) < before + after:
+        start = time.monotonic()
+        results.append(_result(subject, None if len(results) < before else args))
+        seconds = time.monotonic() - start
+    return {"plan": plan, "seconds": seconds, "results": results}
 
 
 def _fork(
     channel: Channel,
     subject: Subject,
     child_args: tuple[Any, ...] | None,
+    before: int,
     count: int,
     busy: float | None,
     forks: int,
@@ -265,7 +318,7 @@ def _fork(
     """Forks, with a thread in a call of so many seconds or without; tells what both got."""
     del channel
     warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads is the point
-    for _ in range(BEFORE):
+    for _ in range(before):
         _result(subject)
     forked: list[dict[str, Any]] = []
     while len(forked) < forks and not any(fork["child"] == "hangs" for fork in forked):

@@ -12,13 +12,14 @@ collects.
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hwsim.proof import child
 from hwsim.proof.child import Channel
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import INCONCLUSIVE, Finding, inconclusive, milliseconds
+from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, inconclusive, milliseconds
 
 ORACLE = "gil"
 SHORTEST = 0.002  # seconds; a shorter call delays nobody
@@ -38,12 +39,13 @@ ADVICE = {
 }
 
 
-def check_gil(subject: Subject, *, limit: float = 60.0) -> Finding:
+def check_gil(subject: Subject, *, limit: float = 60.0, budget: float = BUDGET) -> Finding:
     """Tells whether a call holds the GIL; on free-threaded Python, whether it stays attached.
 
     Args:
         subject: The call.
         limit: Seconds until a call is given up.
+        budget: Seconds after which a call is not made again, though what was seen is in doubt.
 
     Returns:
         ``"held"``; ``"released"``; ``"partly"``; ``"python"``: it runs Python code, which lets
@@ -56,8 +58,9 @@ def check_gil(subject: Subject, *, limit: float = 60.0) -> Finding:
     """
     # What a call holds, it holds each time: a hold that is not there in another process was a
     # thread that the system took off its core while it had the GIL.
-    doubtful = []
-    for _ in range(TRIES):
+    doubtful: list[Finding] = []
+    end = time.monotonic() + budget
+    while len(doubtful) < TRIES and (not doubtful or time.monotonic() < end):
         ended = child.run(_experiment, subject, limit=limit)
         if ended.result is None:  # nor would it be made in another
             advice = "the call cannot be made: see the evidence"

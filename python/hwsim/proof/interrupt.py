@@ -21,6 +21,7 @@ from hwsim.proof import child
 from hwsim.proof.child import Channel
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import (
+    BUDGET,
     INCONCLUSIVE,
     UNSUPPORTED,
     Finding,
@@ -66,12 +67,13 @@ class Measured(NamedTuple):
     outcome: str
 
 
-def check_interrupt(subject: Subject, *, limit: float = 60.0) -> Finding:
+def check_interrupt(subject: Subject, *, limit: float = 60.0, budget: float = BUDGET) -> Finding:
     """Tells whether a call obeys Ctrl-C.
 
     Args:
         subject: The call; it should last at least half a second, or not end at all.
         limit: Seconds after which a call is taken not to end.
+        budget: Seconds for the calls; where they are too few for two signals, there is one.
 
     Returns:
         ``"obeys"``; ``"late"``: only after more than a second; ``"deaf"``: KeyboardInterrupt comes
@@ -85,13 +87,13 @@ def check_interrupt(subject: Subject, *, limit: float = 60.0) -> Finding:
         return Finding(ORACLE, UNSUPPORTED, advice="Windows has no SIGINT for one process")
     known = Measured(0.3, 0.0, "returned")
     return confirmed(
-        judge(subject, limit),
+        judge(subject, limit, budget),
         ("deaf", lambda: _attempt(Subject(_deaf, (known.wall,)), known, 0.25, 10.0)),
         ("obeys", lambda: _attempt(Subject(time.sleep, (known.wall,)), known, 0.25, 10.0)),
     )
 
 
-def judge(subject: Subject, limit: float) -> Finding:
+def judge(subject: Subject, limit: float, budget: float = BUDGET) -> Finding:
     """The same, without the controls that say whether it can be trusted here."""
     whole = child.run(_measure, subject, 1, limit=limit)
     if not whole.result and whole.status is not None:
@@ -107,7 +109,9 @@ def judge(subject: Subject, limit: float) -> Finding:
             call_ms=milliseconds(full.wall),
             outcome=full.outcome,
         )
-    findings = [_interrupted(subject, full, moment, limit) for moment in MOMENTS]
+    # Each signal may take two whole calls: one that is deaf, and one afterwards.
+    moments = MOMENTS if 5 * full.wall < budget else MOMENTS[-1:]
+    findings = [_interrupted(subject, full, moment, limit) for moment in moments]
     for verdict in ("crashes", "hangs", "broken", "swallowed", INCONCLUSIVE):
         for finding in findings:
             if finding.verdict == verdict:

@@ -22,10 +22,11 @@ from typing import Any
 from hwsim.proof import child
 from hwsim.proof.child import Channel
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import INCONCLUSIVE, Finding, confirmed, inconclusive
+from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, confirmed, inconclusive, too_dear
 
 ORACLE = "leak"
 WARM_UP, BATCHES = 2, 5
+FEWEST = 2 + 1 + BATCHES  # calls: two that are looked at, one before the batches, and one in each
 MOST = 100  # calls in a batch: all together must find descriptors enough, should each leak one
 SPAN = 1.0  # seconds for all batches of a short call
 SETTLE = 0.2  # seconds for threads to end by themselves
@@ -52,14 +53,20 @@ ADVICE = {
 
 
 def check_leak(
-    subject: Subject, *, errors: Sequence[tuple[Any, ...]] = (), limit: float = 60.0
+    subject: Subject,
+    *,
+    errors: Sequence[tuple[Any, ...]] = (),
+    limit: float = 60.0,
+    budget: float = BUDGET,
 ) -> Finding:
     """Tells whether a call leaves something behind.
 
     Args:
         subject: The call.
         errors: Arguments with which it fails: one tuple for each error path.
-        limit: Seconds for the calls of one path.
+        limit: Seconds after which the first call is given up.
+        budget: Seconds for all calls of one path, which are eight at least; if they would take
+            longer, they are not made.
 
     Returns:
         ``"clean"``, ``"leaks"`` or ``"inconclusive"``. The figures have, for each path, what a call
@@ -70,20 +77,22 @@ def check_leak(
         TypeError: The call cannot be made in a fresh process; or what is in ``errors`` is no tuple.
     """
     return confirmed(
-        judge(subject, errors=errors, limit=limit),
+        judge(subject, errors=errors, limit=limit, budget=budget),
         ("leaks everything", _leaky_finding),
         ("clean", lambda: judge(Subject(_tidy), errors=(), limit=30.0)),
     )
 
 
-def judge(subject: Subject, *, errors: Sequence[tuple[Any, ...]], limit: float) -> Finding:
+def judge(
+    subject: Subject, *, errors: Sequence[tuple[Any, ...]], limit: float, budget: float = BUDGET
+) -> Finding:
     """The same, without the controls that say whether it can be trusted here."""
     paths = {"success": subject}
     for number, arguments in enumerate(errors, start=1):
         if not isinstance(arguments, (tuple, list)):
             raise TypeError(f"errors must have a tuple for each error path, got {arguments!r}")
         paths[f"error {number}"] = subject.with_arguments(tuple(arguments))
-    findings = {path: _path(made, limit) for path, made in paths.items()}
+    findings = {path: _path(made, limit, budget) for path, made in paths.items()}
     for verdict in "leaks", INCONCLUSIVE, "clean":
         for path, finding in findings.items():
             if finding.verdict == verdict:
@@ -93,12 +102,12 @@ def judge(subject: Subject, *, errors: Sequence[tuple[Any, ...]], limit: float) 
     raise AssertionError("every finding has one of these verdicts")
 
 
-def _path(subject: Subject, limit: float) -> Finding:
+def _path(subject: Subject, limit: float, budget: float) -> Finding:
     """Judges one path; what leaks must do so in two processes."""
-    first = _once(subject, limit)
+    first = _once(subject, limit, budget)
     if first.verdict != "leaks":
         return first
-    second = _once(subject, limit)
+    second = _once(subject, limit, budget)
     if second.verdict != "leaks":
         return inconclusive(
             ORACLE,
@@ -110,15 +119,17 @@ def _path(subject: Subject, limit: float) -> Finding:
     return second
 
 
-def _once(subject: Subject, limit: float) -> Finding:
-    ended = child.run(_grow, subject, SPAN, limit=limit)
+def _once(subject: Subject, limit: float, budget: float = BUDGET) -> Finding:
+    ended = child.run(_grow, subject, SPAN, budget, limit=limit + budget)
     evidence = ended.evidence("the calls")
     if not ended.result:
         advice = "the calls cannot be made: see the evidence"
         if ended.status is None:
-            advice = f"{WARM_UP + BATCHES} calls take too long: give it other arguments, or a limit"
+            advice = f"the calls did not end within {limit + budget:g} s: give it other arguments"
         return inconclusive(ORACLE, advice, evidence)
     calls: int = ended.result["calls"]
+    if not calls:
+        return too_dear(ORACLE, ended.result["seconds"], FEWEST, budget)
     figures: dict[str, Any] = {"outcome": ended.result["outcome"], "calls": calls * BATCHES}
     leaked: list[str] = []
     for kind, growth in ended.result["growth"].items():
@@ -142,20 +153,28 @@ def _leaky_finding() -> Finding:
 # ------------------------------------------------------------------- in the fresh process
 
 
-def _grow(channel: Channel, subject: Subject, span: float) -> dict[str, Any]:
-    """Makes the calls, and tells how each count grew from batch to batch."""
+def _grow(channel: Channel, subject: Subject, span: float, budget: float) -> dict[str, Any]:
+    """Makes the calls, and tells how each count grew from batch to batch.
+
+    If the budget, in seconds, is too small for the fewest, it only tells how long one takes.
+    """
     del channel
     function, arguments = subject.load(), subject.arguments()
     watched = [function, getattr(function, "__self__", None), *arguments, *_parts(arguments)]
+    begin = time.monotonic()
     outcome = _call(function, arguments, watched)
-    start = time.monotonic()
-    _call(function, arguments, watched)
-    seconds = time.monotonic() - start
+    seconds = time.monotonic() - begin
+    if seconds <= budget:  # the first may take longer than the others
+        start = time.monotonic()
+        _call(function, arguments, watched)
+        seconds = time.monotonic() - start
+    if time.monotonic() - begin + (FEWEST - 2) * seconds > budget:
+        return {"calls": 0, "seconds": seconds}
     calls = min(max(int(span / (WARM_UP + BATCHES) / max(seconds, 1e-9)), 1), MOST)
     counters = {kind: count for kind, count in _counters(watched).items() if count() >= 0}
     counts = {kind: array.array("q", bytes(8 * (BATCHES + 1))) for kind in counters}
     threads = _entries(TASKS)
-    for batch in range(-WARM_UP, BATCHES + 1):
+    for batch in range(-WARM_UP if calls > 1 else 0, BATCHES + 1):
         for _ in range(calls):
             with contextlib.suppress(Exception):
                 function(*arguments)

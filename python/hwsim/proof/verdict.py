@@ -43,8 +43,20 @@ def inconclusive(oracle: str, advice: str, evidence: str = "", **figures: Any) -
     return Finding(oracle, INCONCLUSIVE, figures, advice, evidence)
 
 
+def too_dear(oracle: str, seconds: float, calls: int, budget: float) -> Finding:
+    """A finding that says that so many calls of so many seconds are more than the budget."""
+    return inconclusive(
+        oracle,
+        f"not measured: a call takes {seconds:.2g} s, and {calls} are needed, for which the budget "
+        f"of {budget:g} s is too small: give it arguments with which it is shorter, or a budget of "
+        f"{calls * seconds * 1.2:.0f} s",
+        call_ms=milliseconds(seconds),
+    )
+
+
 Control = tuple[str, Callable[[], Finding]]  # the verdict that it must get, and what judges it
 TRIES = 3  # of a control, before the oracle is not to be trusted here
+BUDGET = 30.0  # seconds for the calls of one oracle
 TRUST = 60.0  # seconds for which it then is: in a suite each control is tried once a minute
 _trusted: dict[tuple[str, str], float] = {}  # an oracle and the verdict of its control: since when
 
