@@ -6,6 +6,8 @@
 
 %buffer_in(uint32_t, (const uint32_t *values, size_t count))
 %buffer_out(uint32_t, (uint32_t *values, size_t count))
+%buffer_in(uint8_t, (const uint8_t *data, size_t count))
+%buffer_out(uint8_t, (uint8_t *data, size_t count))
 %buffer_in_or_none(double, (const double *table_v, size_t table_length))
 %buffer_in_or_none(double, (const double *function_v, size_t function_length))
 %buffer_in(uint8_t, (const uint8_t *image, size_t size))
@@ -88,6 +90,10 @@ public:
                   const hwsim::cancel_token *cancel = nullptr);
   void write_block(uint32_t address, const uint32_t *values, size_t count,
                    hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
+  void read_bytes(uint32_t address, uint8_t *data, size_t count, hwsim::timeout limit = {},
+                  const hwsim::cancel_token *cancel = nullptr);
+  void write_bytes(uint32_t address, const uint8_t *data, size_t count, hwsim::timeout limit = {},
+                   const hwsim::cancel_token *cancel = nullptr);
   uint64_t update_register(uint32_t address, uint64_t mask, uint64_t value,
                            hwsim::timeout limit = {}, const hwsim::cancel_token *cancel = nullptr);
   uint64_t wait_register(uint32_t address, uint64_t mask, uint64_t expected,

@@ -24,6 +24,8 @@ CALLS: dict[str, Callable[..., object]] = {
     "Register.write": lambda d, **options: d.registers["SCRATCH0"].write(1, **options),
     "read_block": lambda d, **options: d.read_block(0x40, 4, **options),
     "write_block": lambda d, **options: d.write_block(0x40, [1, 2], **options),
+    "read_bytes": lambda d, **options: d.read_bytes(0x41, 6, **options),
+    "write_bytes": lambda d, **options: d.write_bytes(0x41, b"1234", **options),
     "update_register": lambda d, **options: d.update_register(0x40, 1, 1, **options),
     "wait_register": lambda d, **options: d.wait_register(0x44, 1, 1, **options),
     "read_voltages": lambda d, **options: d.read_voltages([0, 1], **options),

@@ -80,6 +80,8 @@ NATIVE = {
     "Device.__setitem__": when_blocking("write_register", lambda d: d.__setitem__(0x40, 1)),
     "Device._read_block": when_blocking("read_block", lambda d: d._read_block(0x40, values())),
     "Device._write_block": when_blocking("write_block", lambda d: d._write_block(0x40, values())),
+    "Device._read_bytes": when_blocking("read_bytes", lambda d: d._read_bytes(0x40, bytearray(4))),
+    "Device._write_bytes": when_blocking("write_bytes", lambda d: d._write_bytes(0x40, b"1234")),
     "Device._update_register": when_blocking(
         "update_register", lambda d: d._update_register(0x40, 1, 1)
     ),

@@ -170,6 +170,7 @@ LIMITS: dict[str, Limit] = {
     "write_block.values": whole(lambda d, x: d.write_block(0x40, [x]), 0, 2**32 - 1),
     # No block is as long as all registers; which of them are one, the error of an address says.
     "read_block.count": Limit(lambda d, x: d.read_block(0x40, x), 1, 10, 0, 21, "1 to 20"),
+    "read_bytes.count": Limit(lambda d, x: d.read_bytes(0x40, x), 1, 40, 0, 161, "1 to 160"),
     "update_register.mask": Limit(
         lambda d, x: d.update_register(0x40, x, 0),
         0,
@@ -219,11 +220,12 @@ NOT_HERE = (
     # Of models, which have tests of their own.
     "must be RW, RO or WO",
     "must be on a register",
+    "must have up to %d conditions",
     "delay must be 0, or from 1 us",
     "channel must be from 0 to 63",
     "depth must be from 1 to 65536",
 )
-INTEGERS_ELSEWHERE = {"fill", "part_bytes", "skip"}
+INTEGERS_ELSEWHERE = {"fill", "mask", "part_bytes", "skip", "value"}
 
 
 @pytest.fixture

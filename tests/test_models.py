@@ -8,15 +8,19 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hwsim
 from conftest import run_script
 from hwsim import cli, models
-from hwsim.errors import AccessError, InvalidArgument, NotFound
+from hwsim.errors import AccessError, AddressError, InvalidArgument, NotFound
 from hwsim.models import Block, Field, FieldInfo, Map, Memory, MemoryInfo, Register, RegisterInfo
 
+ByteOrder = Literal["little", "big"]
 FILES = Path(__file__).parent / "models"
 
 
@@ -288,6 +292,88 @@ def test_what_svd_derives_from_is_the_nearest_of_a_name(tmp_path: Path) -> None:
         models.load(path)
 
 
+SVD_OVERLAPS = """<device><name>d</name><cpu><endian>%s</endian></cpu><peripherals>
+<peripheral><name>P</name><baseAddress>0</baseAddress><registers>
+ <register><name>WORD</name><addressOffset>0</addressOffset><size>32</size>
+  <resetValue>0x11223344</resetValue></register>
+ <register><name>HALF</name><addressOffset>2</addressOffset><size>16</size>
+  <resetValue>%s</resetValue>
+  <fields><field><name>LOW</name><lsb>0</lsb><msb>3</msb></field></fields></register>
+ <register><name>BYTE</name><addressOffset>3</addressOffset><size>8</size></register>
+ <register><name>BYTE</name><addressOffset>8</addressOffset><size>8</size>
+  <resetValue>9</resetValue></register>
+</registers></peripheral></peripherals></device>"""
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_registers_inside_of_others_are_their_bytes(order: ByteOrder, tmp_path: Path) -> None:
+    path = tmp_path / "overlaps.svd"
+    half = {"little": 0x1122, "big": 0x3344}[order]
+    path.write_text(SVD_OVERLAPS % (order, half), encoding="utf-8")
+    with pytest.warns(UserWarning, match="P.HALF: is a view of bits"):
+        entries = models.load(path)
+    assert "P.BYTE: its name is there already, so this is P.BYTE_8" in entries.remarks
+    assert entries.byte_order == order
+    assert [name.removeprefix("P.") for name in entries.registers] == [
+        *("WORD", "HALF", "BYTE", "BYTE_8")
+    ]
+    bits = {"little": "31..24", "big": "7..0"}[order]
+    assert any(f"P.BYTE: is a view of bits {bits} of P.WORD" in one for one in entries.remarks)
+    assert not any("P.HALF" in one and "reset value" in one for one in entries.remarks)
+    with hwsim.open("hwsim://d?latency=0s&clock=virtual", model=entries) as device:
+        registers = device.registers.P
+        memory = bytearray((0x11223344).to_bytes(4, order))
+        assert device.read_bytes(0, 4) == memory
+        assert (registers.HALF.read(), registers.BYTE.read()) == (half, memory[3])
+        registers.BYTE.write(0xA5)
+        memory[3] = 0xA5
+        assert registers.WORD.read() == int.from_bytes(memory, order)
+        registers.HALF.LOW.write(6)
+        expected = int.from_bytes(memory[2:], order) & ~0xF | 6
+        assert registers.HALF.read() == expected
+        registers.HALF.LOW.wait(6)
+        memory[2:] = expected.to_bytes(2, order)
+        assert device.read_bytes(1, 3) == memory[1:]
+        assert device.transactions == 9
+        with pytest.raises(ValueError, match="value must be from 0 to 255, got 256"):
+            registers.BYTE.write(256)
+
+
+@given(
+    order=st.sampled_from(["little", "big"]),
+    sizes=st.lists(st.sampled_from([8, 16, 32, 64]), min_size=1, max_size=6),
+    writes=st.lists(st.tuples(st.integers(0, 47), st.binary(min_size=1, max_size=9)), max_size=8),
+)
+def test_bytes_of_registers_are_those_of_a_bytearray(
+    order: ByteOrder, sizes: list[int], writes: list[tuple[int, bytes]]
+) -> None:
+    sizes.sort(reverse=True)  # so that there are no gaps
+    places = [sum(sizes[:i]) // 8 for i in range(len(sizes))]
+    whole = sum(sizes) // 8
+    words = [
+        RegisterInfo(f"R{i}", at, size, writable=(1 << size) - 1)
+        for i, (at, size) in enumerate(zip(places, sizes, strict=True))
+    ]
+    ram = MemoryInfo("RAM", 64, 6, 64)
+    entries = Map("bytes", words, [ram], byte_order=order)
+    mirror, memory = bytearray(whole), bytearray(48)
+    with hwsim.open("hwsim://bytes?latency=0s", model=entries) as device:
+        for at, data in writes:
+            for base, copy in ((0, mirror), (64, memory)):
+                if at + len(data) <= len(copy):
+                    device.write_bytes(base + at, data)
+                    copy[at : at + len(data)] = data
+                else:
+                    with pytest.raises(AddressError):
+                        device.write_bytes(base + at, data)
+        assert device.read_bytes(0, whole) == mirror
+        assert device.read_bytes(64, 48) == memory
+        for at, size in zip(places, sizes, strict=True):
+            assert device[at] == int.from_bytes(mirror[at : at + size // 8], order)
+        for at in range(0, 48, 8):
+            assert device[64 + at] == int.from_bytes(memory[at : at + 8], order)
+
+
 def test_register_whose_fields_are_all_write_only_reads_as_0() -> None:
     field = FieldInfo("DATA", 0, 16, readable=False)
     entries = Map("x", [RegisterInfo("TX", 0, 16, "RW", 0xFFFF, fields=(field,))])
@@ -303,7 +389,7 @@ def test_svd_file_says_what_is_lost() -> None:
     assert "ADC1.CTRL.MODE: its writeConstraint is not enforced" in remarks
     assert "ADC1.CTRL.MODE: its value ANY = #1x is no single one" in remarks
     assert "ADC1.CTRL_ALT: is another view of ADC1.CTRL" in remarks
-    assert "ADC1.ODD: left out: overlaps ADC1.CTRL" in remarks
+    assert "ADC1.ODD: is a view of bits 31..16 of ADC1.CTRL" in remarks
 
 
 def test_view_is_the_same_register() -> None:

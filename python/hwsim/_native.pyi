@@ -110,6 +110,22 @@ class Device:
         cancel: CancelToken | None = None,
         /,
     ) -> None: ...
+    def _read_bytes(
+        self,
+        address: int,
+        data: object,
+        limit: float | None = None,
+        cancel: CancelToken | None = None,
+        /,
+    ) -> None: ...
+    def _write_bytes(
+        self,
+        address: int,
+        data: object,
+        limit: float | None = None,
+        cancel: CancelToken | None = None,
+        /,
+    ) -> None: ...
     def _update_register(
         self,
         address: int,

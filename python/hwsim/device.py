@@ -214,6 +214,12 @@ class Device(Scoped, _native.Device):
         return max(len(self.map.registers), *words, 1)
 
     @cached_property
+    def _most_bytes(self) -> int:
+        """More than that do not follow each other."""
+        sizes = [memory.words * memory.bits // 8 for memory in self.map.memories.values()]
+        return max(8 * len(self.map.registers), *sizes, 1)
+
+    @cached_property
     def _settings(self) -> _native._Config:
         """Made on first use: a dictionary is larger than the device itself."""
         return self._config()
@@ -360,6 +366,58 @@ class Device(Scoped, _native.Device):
             AddressError: One of them does not exist; nothing is written.
         """
         self._write_block(address, as_uint32(values), timeout, cancel)
+
+    def read_bytes(
+        self,
+        address: int,
+        count: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> bytes:
+        """Reads bytes of registers that follow each other, or of a memory, atomically.
+
+        How a value lies in its bytes is the model's byte order. Registers may differ in size; one
+        of which some bytes are read is read as a whole.
+
+        Args:
+            address: Of the first byte.
+            count: How many, from 1.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            AddressError: At one of them there is nothing; nothing is read.
+            AccessError: One of them cannot be read.
+        """
+        data = bytearray(integer("count", count, 1, self._most_bytes))
+        self._read_bytes(address, data, timeout, cancel)
+        return bytes(data)
+
+    def write_bytes(
+        self,
+        address: int,
+        data: bytes | bytearray | memoryview,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Writes bytes of registers that follow each other, or of a memory, atomically.
+
+        How a value lies in its bytes is the model's byte order. A register of which some bytes are
+        written keeps the others.
+
+        Args:
+            address: Of the first byte.
+            data: From 1 byte.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            AddressError: At one of them there is nothing; nothing is written.
+            AccessError: One of them cannot be written.
+        """
+        self._write_bytes(address, data, timeout, cancel)
 
     def update_register(
         self,

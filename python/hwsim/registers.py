@@ -50,9 +50,10 @@ class Field:
             ValueError: A number that does not fit, or no name of a value.
         """
         number, register = self._number(value) << self.info.lsb, self.register
+        address, lsb = register._place
         if register.access == "RW":
             register._device._update_register(
-                register.address, self.info.mask, number, timeout, cancel
+                address, self.info.mask << lsb, number << lsb, timeout, cancel
             )
         else:
             register.write(number, timeout=timeout, cancel=cancel)
@@ -62,7 +63,10 @@ class Field:
     ) -> None:
         """Waits until these bits have a value; see :meth:`Device.wait_register`."""
         number, register = self._number(value) << self.info.lsb, self.register
-        register._device._wait_register(register.address, self.info.mask, number, timeout, cancel)
+        address, lsb = register._place
+        register._device._wait_register(
+            address, self.info.mask << lsb, number << lsb, timeout, cancel
+        )
 
     def _of(self, value: int) -> int:
         return (value & self.info.mask) >> self.info.lsb
@@ -99,8 +103,8 @@ class Register:
 
     __slots__ = ("_device", "_info", "access", "address", "name")
 
-    def __init__(self, device: _native.Device, info: RegisterInfo) -> None:
-        self._device, self._info = device, info
+    def __init__(self, device: Any, info: RegisterInfo) -> None:
+        self._device, self._info = device, info  # a Device
         self.name, self.address, self.access = info.name, info.address, info.access
 
     @property
@@ -124,6 +128,11 @@ class Register:
         return self._info.description
 
     @property
+    def _place(self) -> tuple[int, int]:
+        """The address of the register that holds its bits, and the lowest of them there."""
+        return self._info.inside or (self.address, 0)
+
+    @property
     def fields(self) -> Mapping[str, Field]:
         """Its fields by name, from the lowest bit on."""
         found = sorted(self._info.fields, key=lambda field: field.lsb)
@@ -131,12 +140,23 @@ class Register:
 
     def read(self, *, timeout: float | None = None, cancel: CancelToken | None = None) -> int:
         """Reads the register; see :meth:`Device.read_register`."""
-        return self._device.read_register(self.address, timeout=timeout, cancel=cancel)
+        if self._info.inside:
+            data: bytes = self._device.read_bytes(
+                self.address, self.bits // 8, timeout=timeout, cancel=cancel
+            )
+            return int.from_bytes(data, self._device.map.byte_order)
+        value: int = self._device.read_register(self.address, timeout=timeout, cancel=cancel)
+        return value
 
     def write(
         self, value: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> None:
         """Writes the register; see :meth:`Device.write_register`."""
+        if self._info.inside:
+            number = integer("value", value, 0, (1 << self.bits) - 1)
+            data = number.to_bytes(self.bits // 8, self._device.map.byte_order)
+            self._device.write_bytes(self.address, data, timeout=timeout, cancel=cancel)
+            return
         self._device.write_register(self.address, value, timeout=timeout, cancel=cancel)
 
     def __getattr__(self, name: str) -> Field:

@@ -338,6 +338,53 @@ static void a_block_has_registers_of_one_size(void) {
   hwsim_device_free(device);
 }
 
+/* B at 0 has 8 bits, C at 1 8, H at 2 16, Q at 8 64; the memory at 0x2000 has words of 16 bits. */
+static void bytes_lie_as_the_model_says(void) {
+  for (int big = 0; big < 2; big++) {
+    static const hwsim_register map[] = {
+        {.name = "B", .address = 0, .bits = 8, .reset_value = 0x01, .writable = 0xFF},
+        {.name = "RO", .address = 1, .bits = 8, .access = HWSIM_ACCESS_RO, .reset_value = 2},
+        {.name = "H", .address = 2, .bits = 16, .reset_value = 0x0304, .writable = 0xFFFF},
+        {.name = "W", .address = 4, .reset_value = 0x05060708, .writable = UINT32_MAX},
+        {.name = "Q", .address = 16, .bits = 64, .reset_value = UINT64_C(0x0102030405060708)}};
+    static const hwsim_memory memory = {.name = "M", .address = 0x20, .bits = 16, .words = 4};
+    const hwsim_model model = {.name = "bytes",
+                               .registers = map,
+                               .register_count = 5,
+                               .memories = &memory,
+                               .memory_count = 1,
+                               .channels = 1,
+                               .big_endian = big};
+    hwsim_device *device;
+    uint8_t data[8];
+    CHECK_OK(hwsim_device_open_model(&model, "hwsim://b?latency=0s", &device));
+    CHECK_OK(hwsim_register_read_bytes(device, 0, 8, NULL, data));
+    CHECK(memcmp(data, big ? "\1\2\3\4\5\6\7\10" : "\1\2\4\3\10\7\6\5", 8) == 0);
+    CHECK_OK(hwsim_register_read_bytes(device, 3, 2, NULL, data));
+    CHECK(memcmp(data, big ? "\4\5" : "\3\10", 2) == 0);
+    CHECK_OK(hwsim_register_read_bytes(device, 17, 3, NULL, data));
+    CHECK(memcmp(data, big ? "\2\3\4" : "\7\6\5", 3) == 0);
+    CHECK_OK(hwsim_register_write_bytes(device, 3, (const uint8_t *)"\xAA\xBB", 2, NULL));
+    CHECK_EQUAL(get(device, 2), big ? 0x03AA : 0xAA04);
+    CHECK_EQUAL(get(device, 4), big ? 0xBB060708 : 0x050607BB);
+    CHECK_OK(hwsim_register_write_bytes(device, 0x21, (const uint8_t *)"\1\2\3", 3, NULL));
+    CHECK_EQUAL(get(device, 0x20), big ? 1 : 0x100);
+    CHECK_EQUAL(get(device, 0x22), big ? 0x203 : 0x302);
+    CHECK_OK(hwsim_register_read_bytes(device, 0x20, 8, NULL, data));
+    CHECK(memcmp(data, "\0\1\2\3\0\0\0\0", 8) == 0);
+    CHECK_FAILS(hwsim_register_write_bytes(device, 0, data, 2, NULL), HWSIM_EACCESS);
+    CHECK_MESSAGE("RO at 0x01 is read-only");
+    CHECK_EQUAL(get(device, 0), 1);
+    CHECK_FAILS(hwsim_register_read_bytes(device, 6, 3, NULL, data), HWSIM_EADDRESS);
+    CHECK_MESSAGE("there is no register or memory at 0x08");
+    CHECK_FAILS(hwsim_register_read_bytes(device, 0x21, 8, NULL, data), HWSIM_EADDRESS);
+    CHECK_MESSAGE("there is no register or memory at 0x28");
+    CHECK_FAILS(hwsim_register_read_bytes(device, 0xFFFFFFFF, 2, NULL, data), HWSIM_EADDRESS);
+    CHECK_FAILS(hwsim_register_read_bytes(device, 0, 0, NULL, data), HWSIM_EINVALID);
+    hwsim_device_free(device);
+  }
+}
+
 static void an_access_costs_the_bytes_of_its_register(void) {
   hwsim_device *device = open_chip("hwsim://c?clock=virtual&latency=0s&bandwidth=1kB/s");
   get(device, 0x1000);
@@ -517,6 +564,7 @@ static const test tests[] = {
     TEST(a_reset_of_many_registers_loses_no_count),
     TEST(registers_have_8_to_64_bits),
     TEST(a_block_has_registers_of_one_size),
+    TEST(bytes_lie_as_the_model_says),
     TEST(an_access_costs_the_bytes_of_its_register),
     TEST(each_field_does_what_its_kind_says),
     TEST(only_the_bits_of_the_mask_are_written),

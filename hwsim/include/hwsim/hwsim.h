@@ -496,6 +496,18 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_write_block(hwsim_device *dev
                                                                uint32_t address,
                                                                const uint32_t *values, size_t count,
                                                                const hwsim_call *call);
+/* `count` bytes from 1, of registers of any sizes that follow each other without a gap, or of one
+ * memory, atomically. How a value lies in them is the model's byte order. A register of which some
+ * bytes are read is read as a whole; of one that is written, the other bytes stay as they are.
+ * Errors as for a block. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_read_bytes(hwsim_device *device,
+                                                              uint32_t address, size_t count,
+                                                              const hwsim_call *call,
+                                                              uint8_t *data_out);
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_write_bytes(hwsim_device *device,
+                                                               uint32_t address,
+                                                               const uint8_t *data, size_t count,
+                                                               const hwsim_call *call);
 /* Writes only the bits of the mask, atomically: new = (old & ~mask) | (value & mask), if that is
  * what a write does to them. Gives the old value. Only RW registers (EACCESS). */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address,

@@ -336,6 +336,16 @@ public:
     hwsim_call call = options(limit, cancel);
     check(hwsim_register_write_block(get(), address, values, count, &call));
   }
+  void read_bytes(std::uint32_t address, std::uint8_t *data, std::size_t count, timeout limit = {},
+                  const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_register_read_bytes(get(), address, count, &call, data));
+  }
+  void write_bytes(std::uint32_t address, const std::uint8_t *data, std::size_t count,
+                   timeout limit = {}, const cancel_token *cancel = nullptr) {
+    hwsim_call call = options(limit, cancel);
+    check(hwsim_register_write_bytes(get(), address, data, count, &call));
+  }
   std::uint64_t update_register(std::uint32_t address, std::uint64_t mask, std::uint64_t value,
                                 timeout limit = {}, const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);

@@ -37,6 +37,8 @@
   X(device, write_register, when_blocking, 4, REGISTER, "Writes a register")                       \
   X(device, read_block, when_blocking, 4, NOTHING, "Reads consecutive registers, atomically")      \
   X(device, write_block, when_blocking, 4, REGISTER, "Writes consecutive registers, atomically")   \
+  X(device, read_bytes, when_blocking, 1, NOTHING, "Reads bytes of registers or of a memory")      \
+  X(device, write_bytes, when_blocking, 1, REGISTER, "Writes bytes of registers or of a memory")   \
   X(device, update_register, when_blocking, 8, REGISTER, "Changes some bits of a register")        \
   X(device, wait_register, when_blocking, 4, NOTHING, "Waits until a register has a value")        \
   X(device, set_signal, copies, 0, NOTHING, "Connects a signal to a channel")                      \

@@ -26,14 +26,18 @@ const hwsim_register *map_find(const hwsim_model *model, uint32_t address) {
                  compare);
 }
 
-const hwsim_memory *map_find_memory(const hwsim_model *model, uint32_t address) {
+const hwsim_memory *map_memory_holding(const hwsim_model *model, uint32_t address) {
   for (size_t i = 0; i < model->memory_count; i++) {
     const hwsim_memory *each = &model->memories[i];
-    uint32_t size = map_size(each->bits), offset = address - each->address;
-    if (address >= each->address && offset / size < each->words && offset % size == 0)
+    if (address >= each->address && (address - each->address) / map_size(each->bits) < each->words)
       return each;
   }
   return NULL;
+}
+
+const hwsim_memory *map_find_memory(const hwsim_model *model, uint32_t address) {
+  const hwsim_memory *found = map_memory_holding(model, address);
+  return found && (address - found->address) % map_size(found->bits) == 0 ? found : NULL;
 }
 
 hwsim_error map_fail_access(const char *name, uint32_t address, const char *device,
@@ -52,6 +56,11 @@ static const hwsim_register *register_before(const hwsim_model *model, uint32_t 
       to = middle;
   }
   return from ? &model->registers[from - 1] : NULL;
+}
+
+const hwsim_register *map_holding(const hwsim_model *model, uint32_t address) {
+  const hwsim_register *near = register_before(model, address);
+  return near && address - near->address < map_size(near->bits) ? near : NULL;
 }
 
 hwsim_error map_check_address(const hwsim_model *model, const char *device, const char *operation,

@@ -298,7 +298,57 @@ typedef struct register_op {
   uint64_t value;        /* of one register: to write, or what was read */
   uint64_t mask, wanted; /* of update and wait */
   uint8_t *words;        /* of a memory */
+  uint8_t *data;         /* bytes: to write, or that were read; NULL: whole registers or words */
+  uint32_t start;        /* address of the first of them */
+  size_t length;
 } register_op;
+
+/* ----------------------------------------------------------------------------------- as bytes --
+ */
+
+/* Where in its bytes a value has the one at an address: how far up its bits are. */
+static uint32_t shift_of(const hwsim_device *device, uint32_t offset, uint32_t size) {
+  return 8 * (device->model->big_endian ? size - 1 - offset : offset);
+}
+
+/* The byte of the operation that is byte `offset` of a register; NULL: it has none. */
+static uint8_t *byte_at(const register_op *self, const hwsim_register *entry, uint32_t offset) {
+  uint32_t index = entry->address + offset - self->start;
+  return index < self->length ? &self->data[index] : NULL;
+}
+
+/* What a register read as, for the i-th read of the operation. */
+static void give(const hwsim_device *device, register_op *self, size_t i, uint64_t value) {
+  if (self->values) {
+    self->values[i] = (uint32_t)value;
+  } else if (self->data) {
+    const hwsim_register *entry = &device->registers->map[self->place + i];
+    for (uint32_t k = 0; k < map_size(entry->bits); k++) {
+      uint8_t *byte = byte_at(self, entry, k);
+      if (byte)
+        *byte = (uint8_t)(value >> shift_of(device, k, map_size(entry->bits)));
+    }
+  } else {
+    self->value = value;
+  }
+}
+
+/* What is written to the i-th register, and which of its bits. */
+static uint64_t given(const hwsim_device *device, const register_op *self, size_t i,
+                      uint64_t *mask) {
+  *mask = UINT64_MAX;
+  if (!self->data)
+    return self->values ? self->values[i] : self->value;
+  const hwsim_register *entry = &device->registers->map[self->place + i];
+  uint64_t value = *mask = 0;
+  for (uint32_t k = 0; k < map_size(entry->bits); k++) {
+    const uint8_t *byte = byte_at(self, entry, k);
+    uint32_t shift = shift_of(device, k, map_size(entry->bits));
+    value |= byte ? (uint64_t)*byte << shift : 0;
+    *mask |= byte ? UINT64_C(0xFF) << shift : 0;
+  }
+  return value;
+}
 
 /* ---------------------------------------------------------------- with a behaviour in between --
  */
@@ -308,18 +358,19 @@ static inline bool is_called(const op *self) { return self->calls && self->calle
 static callout *begin(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   bool writes = base->kind->row != OPERATION(device, read_register) &&
-                base->kind->row != OPERATION(device, read_block);
+                base->kind->row != OPERATION(device, read_block) &&
+                base->kind->row != OPERATION(device, read_bytes);
   const journal_keeper *keeper = device->registers->keeper;
   bool updates = base->kind->row == OPERATION(device, update_register);
   callout *out = keeper->begin(device, base->number, at_ns);
   for (size_t i = 0; i < self->count; i++) {
-    transfer each = {.place = (uint16_t)(self->place + i),
-                     .writes = writes,
-                     .mask = updates ? self->mask : UINT64_MAX,
-                     .value = !writes        ? 0
-                              : updates      ? self->wanted
-                              : self->values ? self->values[i]
-                                             : self->value};
+    transfer each = {.place = (uint16_t)(self->place + i), .writes = writes, .mask = UINT64_MAX};
+    if (updates) {
+      each.mask = self->mask;
+      each.value = self->wanted;
+    } else if (writes) {
+      each.value = given(device, self, i, &each.mask);
+    }
     keeper->expect(device, &each);
   }
   return out;
@@ -341,10 +392,7 @@ static hwsim_error replay(hwsim_device *device, register_op *self, int64_t at_ns
           value = all->lens(device, self->base.number, address, value);
         value &= all->facts[each->place].all;
       }
-      if (self->values)
-        self->values[reads++] = (uint32_t)value;
-      else
-        self->value = value;
+      give(device, self, reads++, value);
       break;
     }
     case ENTRY_WRITE: put(device, each->place, each->value, each->mask, &self->base, at_ns); break;
@@ -363,7 +411,7 @@ static hwsim_error apply_read(hwsim_device *device, op *base, int64_t at_ns) {
   if (is_called(base))
     return replay(device, self, at_ns);
   for (size_t i = 0; i < self->count; i++)
-    self->values[i] = (uint32_t)take(device, base, self->place + i, at_ns);
+    give(device, self, i, take(device, base, self->place + i, at_ns));
   return HWSIM_OK;
 }
 
@@ -384,8 +432,10 @@ static hwsim_error apply_write(hwsim_device *device, op *base, int64_t at_ns) {
   register_op *self = (register_op *)base;
   if (is_called(base))
     return replay(device, self, at_ns);
-  for (size_t i = 0; i < self->count; i++)
-    put(device, self->place + i, self->values[i], UINT64_MAX, base, at_ns);
+  for (size_t i = 0; i < self->count; i++) {
+    uint64_t mask, value = given(device, self, i, &mask);
+    put(device, self->place + i, value, mask, base, at_ns);
+  }
   return HWSIM_OK;
 }
 
@@ -456,6 +506,10 @@ static const op_kind read_many = {
     .row = OPERATION(device, read_block), .apply = apply_read, .begin = begin};
 static const op_kind write_many = {
     .row = OPERATION(device, write_block), .apply = apply_write, .begin = begin};
+static const op_kind read_bytes = {
+    .row = OPERATION(device, read_bytes), .apply = apply_read, .begin = begin};
+static const op_kind write_bytes = {
+    .row = OPERATION(device, write_bytes), .apply = apply_write, .begin = begin};
 static const op_kind update_one = {
     .row = OPERATION(device, update_register), .apply = apply_update, .begin = begin};
 static const op_kind wait_one = {.row = OPERATION(device, wait_register),
@@ -506,6 +560,31 @@ static const op_kind write_word = {.row = OPERATION(device, write_register),
 static const op_kind read_words = {.row = OPERATION(device, read_block), .apply = apply_read_words};
 static const op_kind write_words = {.row = OPERATION(device, write_block),
                                     .apply = apply_write_words};
+
+/* The byte of a memory that is at `words[i]` where the order is that of the device. */
+static uint8_t *memory_byte(const hwsim_device *device, const register_op *self, size_t i) {
+  uint32_t size = map_size((uint32_t)self->wanted);
+  size_t offset = (size_t)self->value + i, first = offset / size * size;
+  return &self->words[first + shift_of(device, (uint32_t)(offset - first), size) / 8];
+}
+
+static hwsim_error apply_memory_bytes(hwsim_device *device, op *base, int64_t at_ns) {
+  (void)at_ns;
+  register_op *self = (register_op *)base;
+  for (size_t i = 0; i < self->length; i++) {
+    uint8_t *byte = memory_byte(device, self, i);
+    if (base->kind->row == OPERATION(device, read_bytes))
+      self->data[i] = *byte;
+    else
+      *byte = self->data[i];
+  }
+  return HWSIM_OK;
+}
+
+static const op_kind read_memory = {.row = OPERATION(device, read_bytes),
+                                    .apply = apply_memory_bytes};
+static const op_kind write_memory = {.row = OPERATION(device, write_bytes),
+                                     .apply = apply_memory_bytes};
 
 /* --------------------------------------------------------------------------------- the calls -- */
 
@@ -569,6 +648,7 @@ static hwsim_error prepare_words(register_op *self, const op_kind *kind, hwsim_d
   self->base.bytes = size * (uint32_t)count;
   self->count = count;
   self->words = device->registers->memories + memory_offset(device->model, memory) + first * size;
+  self->values = NULL;
   return HWSIM_OK;
 }
 
@@ -594,6 +674,56 @@ static inline hwsim_error prepare(register_op *self, const op_kind *kind, hwsim_
   self->base.calls = (flags & (access & WRITABLE ? CLAIMED_WRITE : CLAIMED_READ)) && all->keeper;
   self->place = place;
   self->count = count;
+  self->values = NULL;
+  self->data = NULL;
+  return HWSIM_OK;
+}
+
+static hwsim_error say_access(const hwsim_device *device, const op_kind *kind, const char *name,
+                              uint32_t address, unsigned access) {
+  return map_fail_access(name, address, device->config.name, kind->row->name,
+                         access == READABLE ? "write-only" : "read-only");
+}
+
+/* An operation on bytes: those of registers without a gap, or of a memory. */
+static hwsim_error prepare_bytes(register_op *self, const op_kind *kind, hwsim_device *device,
+                                 uint32_t address, size_t count, unsigned access) {
+  const registers *all = device->registers;
+  const hwsim_register *entry = map_holding(device->model, address);
+  const hwsim_memory *memory = entry ? NULL : map_memory_holding(device->model, address);
+  uint64_t end = address + (uint64_t)(count < UINT32_MAX ? count : UINT32_MAX), at = address;
+  unsigned flags = 0;
+  op_prepare(&self->base, kind);
+  self->base.bytes = (uint32_t)count;
+  self->start = address;
+  self->length = count;
+  self->count = 0;
+  self->values = NULL;
+  if (memory) {
+    uint64_t bytes = (uint64_t)map_size(memory->bits) * memory->words;
+    if (memory->access == (access == READABLE ? HWSIM_ACCESS_WO : HWSIM_ACCESS_RO))
+      return say_access(device, kind, memory->name, address, access);
+    self->base.kind = access == READABLE ? &read_memory : &write_memory;
+    self->words = all->memories + memory_offset(device->model, memory);
+    self->value = address - memory->address;
+    self->wanted = memory->bits;
+    at = memory->address + bytes;
+  }
+  self->place = entry ? (size_t)(entry - all->map) : 0;
+  for (; entry && at < end; self->count++) {
+    size_t place = self->place + self->count;
+    if (place == all->count || all->map[place].address > at)
+      break;
+    if (!(all->facts[place].flags & access))
+      return say_access(device, kind, all->map[place].name, all->map[place].address, access);
+    flags |= all->facts[place].flags;
+    at = all->map[place].address + (uint64_t)map_size(all->map[place].bits);
+  }
+  if (at < end || (!entry && !memory))
+    return error_set(HWSIM_EADDRESS, device->config.name, kind->row->name,
+                     "there is no register or memory at 0x%02llX", (unsigned long long)at);
+  self->base.timed |= (flags & TIMED) != 0;
+  self->base.calls = (flags & (access & WRITABLE ? CLAIMED_WRITE : CLAIMED_READ)) && all->keeper;
   return HWSIM_OK;
 }
 
@@ -615,7 +745,6 @@ hwsim_error hwsim_register_read(hwsim_device *device, uint32_t address, const hw
   hwsim_error error = prepare(&self, &read_one, device, address, 1, READABLE);
   if (error)
     return error;
-  self.values = NULL;
   error = call_run(device, &self.base, sizeof self, call);
   if (!error)
     *value_out = self.value;
@@ -630,7 +759,6 @@ hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address, uint64_
     error = check_fits(device, &write_one, address, "value", value, self.base.bytes * 8);
   if (error)
     return error;
-  self.values = NULL;
   self.value = value;
   return call_run(device, &self.base, sizeof self, call);
 }
@@ -676,6 +804,42 @@ hwsim_error hwsim_register_write_block(hwsim_device *device, uint32_t address,
     void *memory; /* which the operation only reads */
   } all = {.input = values};
   return run_block(device, &write_many, address, count, WRITABLE, call, values, &all.memory);
+}
+
+static hwsim_error run_bytes(hwsim_device *device, const op_kind *kind, uint32_t address,
+                             size_t count, unsigned access, const hwsim_call *call,
+                             const uint8_t *input, void **data_io) {
+  register_op self;
+  if (!count)
+    return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
+                     "count must be at least 1, got %zu", count);
+  hwsim_error error = prepare_bytes(&self, kind, device, address, count, access);
+  if (!error)
+    error = request_memory(call, device, kind->row, count, data_io);
+  if (error)
+    return error;
+  if (input && *data_io != input)
+    memcpy(*data_io, input, count);
+  self.data = *data_io;
+  return call_run(device, &self.base, sizeof self, call);
+}
+
+hwsim_error hwsim_register_read_bytes(hwsim_device *device, uint32_t address, size_t count,
+                                      const hwsim_call *call, uint8_t *data_out) {
+  void *data = data_out;
+  hwsim_error error = run_bytes(device, &read_bytes, address, count, READABLE, call, NULL, &data);
+  if (!error && data != data_out)
+    memcpy(data_out, data, count);
+  return error;
+}
+
+hwsim_error hwsim_register_write_bytes(hwsim_device *device, uint32_t address, const uint8_t *data,
+                                       size_t count, const hwsim_call *call) {
+  union {
+    const uint8_t *input;
+    void *memory; /* which the operation only reads */
+  } all = {.input = data};
+  return run_bytes(device, &write_bytes, address, count, WRITABLE, call, data, &all.memory);
 }
 
 hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint64_t mask,

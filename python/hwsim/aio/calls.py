@@ -568,6 +568,62 @@ class Device(Opened):
         )
 
     @coroutine_function
+    def read_bytes(
+        self,
+        address: int,
+        count: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Coroutine[Any, Any, bytes]:
+        """Reads bytes of registers that follow each other, or of a memory, atomically.
+
+        How a value lies in its bytes is the model's byte order. Registers may differ in size; one
+        of which some bytes are read is read as a whole.
+
+        Args:
+            address: Of the first byte.
+            count: How many, from 1.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            AddressError: At one of them there is nothing; nothing is read.
+            AccessError: One of them cannot be read.
+        """
+        return _native.operation(
+            device.Device.read_bytes, self.blocking, address, count, timeout=timeout, cancel=cancel
+        )
+
+    @coroutine_function
+    def write_bytes(
+        self,
+        address: int,
+        data: bytes | bytearray | memoryview,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        """Writes bytes of registers that follow each other, or of a memory, atomically.
+
+        How a value lies in its bytes is the model's byte order. A register of which some bytes are
+        written keeps the others.
+
+        Args:
+            address: Of the first byte.
+            data: From 1 byte.
+            timeout: In seconds; None: the device's.
+            cancel: A token that stops the call.
+
+        Raises:
+            AddressError: At one of them there is nothing; nothing is written.
+            AccessError: One of them cannot be written.
+        """
+        return _native.operation(
+            _native.Device._write_bytes, self.blocking, address, data, timeout, cancel
+        )
+
+    @coroutine_function
     def update_register(
         self,
         address: int,

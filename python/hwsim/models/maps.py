@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hwsim import _kinds, _native
 from hwsim._kinds import Access, Code, Comparison, OnRead, OnWrite, Role, Then, When
 from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.errors import InvalidArgument
 
+ByteOrder = Literal["little", "big"]
 WIDEST = 64
 _HOUR = 3600.0
 _READABLE, _WRITABLE, _PULSE, _ONCE = 1, 2, 4, 8  # as in interface/model.h
@@ -89,11 +90,12 @@ class RegisterInfo(NamedTuple):
         writable: Mask of the bits outside of its fields that a write can change.
         description: What it is for.
         fields: Bits with a meaning of their own.
-        view: It is another name of a register with the same address; what that does counts.
+        view: It is another name of a register, or of a part of one; what that does counts.
         role: What it has to do with the rest of the device: ``""``: nothing;
             ``"firmware_version"``, ``"converters"``, ``"status"``, ``"uptime"``, ``"fault_count"``,
             ``"event_mask"``, ``"event_status"``, ``"command"``, ``"channels"``; see ``HWSIM_ROLES``
             in C. Each at most once in a model.
+        inside: Of a view that is a part of a register: that one's address, and the lowest bit.
     """
 
     name: str
@@ -106,6 +108,7 @@ class RegisterInfo(NamedTuple):
     fields: tuple[FieldInfo, ...] = ()
     view: bool = False
     role: Role = ""
+    inside: tuple[int, int] | None = None
 
     @property
     def changeable(self) -> int:
@@ -311,7 +314,7 @@ class Map:
         self.name = name
         self.description = description
         self.channels = integer("channels", channels, 1, 64)
-        self.byte_order = byte_order
+        self.byte_order: ByteOrder = "big" if byte_order == "big" else "little"
         self.remarks = tuple(remarks)
         ordered = sorted(registers, key=lambda one: one.address)
         self.registers: Mapping[str, RegisterInfo] = _by_name("register", ordered)

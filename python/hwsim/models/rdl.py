@@ -112,8 +112,9 @@ class _Reader:
         self.memories: list[MemoryInfo] = []
 
     def read(self, top: Any, path: Path) -> Map:
-        self.add_all(top, "")
-        registers = fitting(self.registers, self.remarks)
+        self.add_all(top, "", top)
+        byte_order = "big" if top.get_property("bigendian") else "little"
+        registers = fitting(self.registers, byte_order, self.remarks)
         if not registers:
             raise InvalidArgument(f"{path}: {top.inst_name} has no registers")
         return Map(
@@ -121,11 +122,11 @@ class _Reader:
             registers,
             self.memories,
             description=_said(top),
-            byte_order="big" if top.get_property("bigendian") else "little",
+            byte_order=byte_order,
             remarks=self.remarks,
         )
 
-    def add_all(self, parent: Any, prefix: str) -> None:
+    def add_all(self, parent: Any, prefix: str, top: Any) -> None:
         for node in parent.children(unroll=True, skip_not_present=False):
             name = prefix + node.get_path_segment()
             if isinstance(node, self.rdl.RegNode):
@@ -133,7 +134,13 @@ class _Reader:
             elif isinstance(node, self.rdl.MemNode):
                 self.add_memory(node, name)
             elif isinstance(node, self.rdl.AddressableNode):
-                self.add_all(node, f"{name}.")
+                inner = isinstance(node, self.rdl.AddrmapNode)
+                if inner and any(
+                    node.get_property(order) and not top.get_property(order)
+                    for order in ("bigendian", "littleendian")
+                ):
+                    self.remarks.append(f"{name}: its byte order is taken as that of the whole")
+                self.add_all(node, f"{name}.", top)
             else:
                 self.remarks.append(f"{name}: left out: a {type(node).__name__}")
 

@@ -94,17 +94,20 @@ class _Reader:
                 self.add_peripheral(element, device, name, _number(element, "baseAddress", self))
             elif name == part:
                 self.add_peripheral(element, device, "", 0)
-        registers = fitting(self.registers, self.remarks)
+        endian = _text(self.root, "cpu/endian") or "little"
+        byte_order = "big" if endian == "big" else "little"
+        if endian not in ("big", "little"):
+            self.remarks.append(f"endian: {endian} is taken as little")
+        registers = fitting(self.registers, byte_order, self.remarks)
         name = part or _text(self.root, "name") or self.path.stem
         source = self.peripherals[part] if part else self.root
-        order = _text(self.root, "cpu/endian")
         if not registers:
             raise InvalidArgument(f"{self.path}: {name} has no registers")
         return Map(
             name,
             registers,
             description=_description(source),
-            byte_order="big" if order == "big" else "little",
+            byte_order=byte_order,
             remarks=self.remarks,
         )
 
