@@ -6,6 +6,7 @@ Read from the sources with ast, so that an import for types alone, or inside a f
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -49,11 +50,16 @@ def sources() -> dict[str, str]:
     return found
 
 
+@functools.cache
+def nodes(source: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(source)))
+
+
 def imported(module: str, source: str, modules: Mapping[str, str]) -> set[str]:
     """Which of the modules a module imports."""
 
     def names() -> Iterator[str]:
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes(source):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
