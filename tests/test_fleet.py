@@ -306,6 +306,8 @@ def test_work_ends_when_whoever_started_it_has_died() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
+    with pytest.raises(TypeError, match="function must be callable, got 3"):
+        fleet.map(3, [])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="uris must be several resource strings, got 'hwsim://d'"):
         fleet.map(read, "hwsim://d")
     with pytest.raises(TypeError, match="uris must be resource strings, got 3"):

@@ -60,10 +60,12 @@ def map(
 
     Raises:
         TimeoutError: Not all have ended in time.
-        TypeError: An InterpreterPoolExecutor, or something that is no executor.
+        TypeError: An InterpreterPoolExecutor, something that is no executor, or no function.
         ValueError: A bad value; the error names it.
     """
     choice("errors", errors, get_args(Errors))
+    if not callable(function):
+        raise TypeError(f"function must be callable, got {function!r}")
     wanted = _strings(uris)
     until = None if timeout is None else time.monotonic() + opening.seconds("timeout", timeout)
     with ExitStack() as stack:
