@@ -764,3 +764,11 @@ def test_what_is_awaited_is_a_coroutine_function_to_others() -> None:
     calls = [call for call in AWAITED if "." not in call]
     assert not [call for call in calls if not isinstance(getattr(mock, call), AsyncMock)]
     assert not isinstance(mock.close, AsyncMock)
+
+
+def test_only_a_device_gets_the_form_for_asyncio(open_device: OpenDevice) -> None:
+    with pytest.raises(TypeError, match=r"blocking must be a hwsim.Device, got 'hwsim://daq0'"):
+        hwsim.aio.Device("hwsim://daq0")  # type: ignore[arg-type]
+    device = hwsim.aio.Device(open_device())
+    with pytest.raises(TypeError, match=r"blocking must be a hwsim.Device, got <hwsim.aio.Device"):
+        hwsim.aio.Device(device)  # type: ignore[arg-type]

@@ -18,6 +18,12 @@ def test_import_loads_neither_numpy_nor_the_native_library() -> None:
     assert run_script(loaded).check() == "[]\n"
 
 
+@pytest.mark.parametrize("part", ["hwsim.proof.check", "hwsim.get_include"])
+def test_part_that_needs_no_device_loads_neither(part: str) -> None:
+    loaded = f"import sys, hwsim; {part}; print(*{{'hwsim._native', 'numpy'}} & {{*sys.modules}})"
+    assert run_script(loaded).check() == "\n"
+
+
 def test_all_of_it_imports_little_besides_numpy() -> None:
     """What only some users need is imported when they use it."""
     script = """
@@ -39,7 +45,7 @@ def test_each_name_is_there_when_it_is_used() -> None:
         import numpy  # takes longest, and nothing depends on when it comes
         import hwsim
 
-        for name in [*hwsim.__all__, "__version__", "device", "_native"]:
+        for name in [*hwsim.__all__, *hwsim._PACKAGES, "__version__", "device", "_native"]:
             if not os.fork():  # where it is the first that is used
                 getattr(hwsim, name)
                 os._exit(0)
@@ -53,7 +59,7 @@ def test_star_import_brings_every_public_name() -> None:
 
 
 def test_names_in_dir() -> None:
-    assert {*hwsim.__all__, "__version__"} <= set(dir(hwsim))
+    assert {*hwsim.__all__, *hwsim._PACKAGES, "__version__"} <= set(dir(hwsim))
 
 
 def test_wrong_name_is_an_attribute_error() -> None:
@@ -70,7 +76,8 @@ def test_type_checkers_see_what_is_imported() -> None:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hwsim")
         for alias in node.names
     }
-    happens = {name: f"hwsim.{hwsim._MODULES.get(name, name)}" for name in hwsim.__all__}
+    names = [*hwsim.__all__, *hwsim._PACKAGES]
+    happens = {name: f"hwsim.{hwsim._MODULES.get(name, name)}" for name in names}
     assert seen == happens
 
 

@@ -20,10 +20,10 @@ LAYERS = (
     {"hwsim.aio.calls", "hwsim.aio.cancellation", "hwsim.aio.forms", "hwsim.aio.opening"},
     {"hwsim.aio", "hwsim.fleet.lifeline"},
     {"hwsim.aio.debugging", "hwsim.fleet"},
-    {"hwsim"},
     {"hwsim.demo", "hwsim.record.files", "hwsim.record.formats"},
     {"hwsim.record.recorder"},
     {"hwsim.record"},
+    {"hwsim"},
     {f"hwsim.cli.{name}" for name in ("bar", "command", "lanes", "program", "quantity", "table")},
     {
         f"hwsim.cli.{name}"

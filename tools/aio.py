@@ -213,6 +213,9 @@ def rendered(source: Source) -> Iterator[str]:
     yield '\n    __slots__ = ("__weakref__", "blocking")\n'
     yield f"    blocking: {blocking}\n"
     yield f"\n    def __init__(self, blocking: {blocking}) -> None:\n"
+    yield f"        if not isinstance(blocking, {blocking}):\n"
+    refusal = f"blocking must be a hwsim.{source.name}, got {{blocking!r}}"
+    yield f'            raise TypeError(f"{refusal}")\n'
     yield "        self.blocking = blocking\n"
     for name, annotation in source.attributes.items():
         found = re.search(

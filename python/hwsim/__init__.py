@@ -18,7 +18,11 @@ __import__(f"{__name__}._interpreter")  # raises where hwsim cannot work
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
 if TYPE_CHECKING:
+    from hwsim import aio as aio
     from hwsim import errors, firmware, gil, models
+    from hwsim import fleet as fleet
+    from hwsim import proof as proof
+    from hwsim import record as record
     from hwsim.bench import DeviceInfo, list_devices
     from hwsim.binding import get_include, get_swig_flags, get_swig_include
     from hwsim.calibration import Calibration
@@ -64,6 +68,8 @@ __all__ = [
     "operations",
 ]
 
+# Are found as well; what they import is not what ``from hwsim import *`` asks for.
+_PACKAGES = ("aio", "fleet", "proof", "record")
 _MODULES = {
     "Block": "stream",
     "Calibration": "calibration",
@@ -100,7 +106,7 @@ if not TYPE_CHECKING:  # to which a wrong name is an error
             value = version("hwsim")
         elif name in _MODULES:
             value = getattr(_module(_MODULES[name]), name)
-        elif name in {*__all__, *_MODULES.values(), "_native"}:
+        elif name in {*__all__, *_PACKAGES, *_MODULES.values(), "_native"}:
             value = _module(name)
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -110,15 +116,15 @@ if not TYPE_CHECKING:  # to which a wrong name is an error
 
 def _module(name: str) -> object:
     # The native module comes first: where hwsim is imported again, it puts back what was there.
-    # What a build asks for does without: it may run where no NumPy is.
+    # What a build asks for, and what judges other extensions, do without it, and without NumPy.
     path = f"{__name__}.{name}"
-    for each in (path,) if name == "binding" else (f"{__name__}._native", path):
+    for each in (path,) if name in ("binding", "proof") else (f"{__name__}._native", path):
         __import__(each)
     return sys.modules[path]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "__version__"})
+    return sorted({*globals(), *__all__, *_PACKAGES, "__version__"})
 
 
 if f"{__name__}._native" in sys.modules:  # only the package has been removed: put it back

@@ -36,6 +36,8 @@ class Stream(Blocks):
     blocking: stream.Stream
 
     def __init__(self, blocking: stream.Stream) -> None:
+        if not isinstance(blocking, stream.Stream):
+            raise TypeError(f"blocking must be a hwsim.Stream, got {blocking!r}")
         self.blocking = blocking
 
     @property
@@ -152,6 +154,8 @@ class Subscription(Events):
     blocking: subscription.Subscription
 
     def __init__(self, blocking: subscription.Subscription) -> None:
+        if not isinstance(blocking, subscription.Subscription):
+            raise TypeError(f"blocking must be a hwsim.Subscription, got {blocking!r}")
         self.blocking = blocking
 
     @property
@@ -310,6 +314,8 @@ class Device(Opened):
     blocking: device.Device
 
     def __init__(self, blocking: device.Device) -> None:
+        if not isinstance(blocking, device.Device):
+            raise TypeError(f"blocking must be a hwsim.Device, got {blocking!r}")
         self.blocking = blocking
 
     @property
