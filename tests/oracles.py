@@ -174,5 +174,6 @@ CASES = [
     Case(forked_stand_in, "crashes_in_child", "crashes", short=False),
     Case(leaked_stand_in, "leaks_seldom", "leaks"),
     Case(leaked_stand_in, "fills_cache", "clean", short=False),
+    Case(leaked_stand_in, "fills_slowly", "clean"),
     Case(leaked_stand_in, "starts_thread", "clean", short=False),
 ]

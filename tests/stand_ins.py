@@ -79,6 +79,13 @@ def fills_cache() -> None:
     _cache[len(_cache) % 7] = object()
 
 
+def fills_slowly(seconds: float = 0.0) -> None:
+    """Keeps a thousand objects, and never more."""
+    time.sleep(seconds)
+    if len(_used) < 1000:
+        _used.append(object())
+
+
 def starts_thread() -> None:
     """Starts a thread that ends by itself, a little later."""
     threading.Thread(target=time.sleep, args=(0.002,)).start()

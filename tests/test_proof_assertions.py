@@ -142,6 +142,12 @@ def test_slow_call_is_made_less_often() -> None:
     assert (findings["fork"].verdict, findings["fork"].figures["data"]) == ("survives", "compared")
 
 
+def test_cache_is_not_told_from_a_leak_by_a_few_calls() -> None:
+    finding = proof.check("stand_ins:fills_slowly", 0.05, oracles=["leak"], budget=1.5)["leak"]
+    assert finding.verdict == "inconclusive"
+    assert "so few may only fill a cache" in finding.advice
+
+
 def test_endless_call_is_waited_for_by_one_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {}
 

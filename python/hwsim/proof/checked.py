@@ -150,7 +150,7 @@ def check_subject(
         begin = time.monotonic()
         finding = judge(subject, limit=limit, **own)
         if finding.verdict == INCONCLUSIVE and time.monotonic() - begin > limit:
-            limit = min(limit, ENDLESS)
+            limit, budget = min(limit, ENDLESS), min(budget, ENDLESS)
         findings.append(finding)
     arguments = ", ".join(a if subject.expressions else repr(a) for a in subject.args)
     return Checked(f"{subject.name}({arguments})", tuple(findings))

@@ -2,7 +2,9 @@
 
 A process makes the call in batches and counts after each what it has. What a cache or a first call
 takes does not grow with every batch; a leak does. What seems to leak must do so again in another
-process. Success and each error path are judged apart.
+process, which makes as many calls as the budget allows: a cache may need hundreds to be full, and
+where they are fewer and what grew is little, nobody can tell. Success and each error path are
+judged apart.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ ORACLE = "leak"
 WARM_UP, BATCHES = 2, 5
 FEWEST = 2 + 1 + BATCHES  # calls: two that are looked at, one before the batches, and one in each
 MOST = 100  # calls in a batch: all together must find descriptors enough, should each leak one
+LONG = 20  # batches before those that count, where little seems to leak: they fill most caches
+ROOM = 1 << 29  # bytes that all batches may leak
 SPAN = 1.0  # seconds for all batches of a short call
 SETTLE = 0.2  # seconds for threads to end by themselves
 PAGE = 4096
@@ -40,6 +44,15 @@ LEAST = {
     "references": 0.05,
     "descriptors": 0.05,
     "threads": 0.05,
+}
+# What fewer calls than MOST in each batch must leave behind in all, by kind: caches are smaller.
+MUCH = {
+    "memory": 1 << 20,
+    "mapped": 1 << 20,
+    "objects": 1000,
+    "references": 1000,
+    "descriptors": 64,
+    "threads": 64,
 }
 ADVICE = {
     "memory": "free what the call allocated, on every path out of it",
@@ -66,7 +79,7 @@ def check_leak(
         errors: Arguments with which it fails: one tuple for each error path.
         limit: Seconds after which the first call is given up.
         budget: Seconds for all calls of one path, which are eight at least; if they would take
-            longer, they are not made.
+            longer, they are not made. As many again for what seems to leak.
 
     Returns:
         ``"clean"``, ``"leaks"`` or ``"inconclusive"``. The figures have, for each path, what a call
@@ -107,20 +120,42 @@ def _path(subject: Subject, limit: float, budget: float) -> Finding:
     first = _once(subject, limit, budget)
     if first.verdict != "leaks":
         return first
-    second = _once(subject, limit, budget)
-    if second.verdict != "leaks":
+    bounded = {"descriptors", "threads"}.intersection(first.figures)
+    leaked = max(first.figures.get("memory", 0), first.figures.get("mapped", 0))
+    small = not bounded and leaked * MOST * (LONG + BATCHES) < ROOM
+    second = _once(subject, limit, budget, span=0.8 * budget, warm_up=LONG if small else WARM_UP)
+    if second.verdict == "leaks":
+        calls = second.figures["calls"]
+        if calls >= MOST * BATCHES or any(
+            second.figures.get(kind, 0) * calls >= much for kind, much in MUCH.items()
+        ):
+            return second
         return inconclusive(
             ORACLE,
-            "what grew in one process did not in another: a cache, perhaps, or another thread; "
-            "call something that depends on less",
-            first.evidence,
+            f"something grew with each of {calls} calls, but so few may only fill a cache: give it "
+            "arguments with which it is shorter, or a larger budget",
             **second.figures,
         )
-    return second
+    if second.verdict == INCONCLUSIVE or small:  # what grew at first did not go on
+        return second
+    return inconclusive(
+        ORACLE,
+        "what grew in one process did not in another: a cache, perhaps, or another thread; "
+        "call something that depends on less",
+        first.evidence,
+        **first.figures,
+    )
 
 
-def _once(subject: Subject, limit: float, budget: float = BUDGET) -> Finding:
-    ended = child.run(_grow, subject, SPAN, budget, limit=limit + budget)
+def _once(
+    subject: Subject,
+    limit: float,
+    budget: float = BUDGET,
+    *,
+    span: float = SPAN,
+    warm_up: int = WARM_UP,
+) -> Finding:
+    ended = child.run(_grow, subject, span, warm_up, budget, limit=limit + budget)
     evidence = ended.evidence("the calls")
     if not ended.result:
         advice = "the calls cannot be made: see the evidence"
@@ -153,10 +188,17 @@ def _leaky_finding() -> Finding:
 # ------------------------------------------------------------------- in the fresh process
 
 
-def _grow(channel: Channel, subject: Subject, span: float, budget: float) -> dict[str, Any]:
+def _grow(
+    channel: Channel, subject: Subject, span: float, warm_up: int, budget: float
+) -> dict[str, Any]:
     """Makes the calls, and tells how each count grew from batch to batch.
 
-    If the budget, in seconds, is too small for the fewest, it only tells how long one takes.
+    Args:
+        channel: Not used.
+        subject: The call.
+        span: Seconds for all batches.
+        warm_up: Batches before those that count.
+        budget: Seconds; if the fewest calls would take longer, it only tells how long one takes.
     """
     del channel
     function, arguments = subject.load(), subject.arguments()
@@ -164,17 +206,20 @@ def _grow(channel: Channel, subject: Subject, span: float, budget: float) -> dic
     begin = time.monotonic()
     outcome = _call(function, arguments, watched)
     seconds = time.monotonic() - begin
+    size = _statm(1)  # resident: what a thread may use is much more
     if seconds <= budget:  # the first may take longer than the others
         start = time.monotonic()
         _call(function, arguments, watched)
         seconds = time.monotonic() - start
+    size = max(_statm(1) - size, PAGE)
     if time.monotonic() - begin + (FEWEST - 2) * seconds > budget:
         return {"calls": 0, "seconds": seconds}
-    calls = min(max(int(span / (WARM_UP + BATCHES) / max(seconds, 1e-9)), 1), MOST)
+    most = min(MOST, ROOM // (size * (WARM_UP + BATCHES)))
+    calls = max(min(int(span / (warm_up + BATCHES) / max(seconds, 1e-9)), most), 1)
     counters = {kind: count for kind, count in _counters(watched).items() if count() >= 0}
     counts = {kind: array.array("q", bytes(8 * (BATCHES + 1))) for kind in counters}
     threads = _entries(TASKS)
-    for batch in range(-WARM_UP if calls > 1 else 0, BATCHES + 1):
+    for batch in range(-warm_up if calls > 1 else 0, BATCHES + 1):
         for _ in range(calls):
             with contextlib.suppress(Exception):
                 function(*arguments)
@@ -236,6 +281,11 @@ def _entries(folder: str) -> int:
 
 
 def _mapped() -> int:
+    return _statm(0)
+
+
+def _statm(field: int) -> int:
+    """A number of bytes from the kernel's count of this process's memory; -1: not here."""
     try:
         file = os.open("/proc/self/statm", os.O_RDONLY)
     except OSError:
@@ -243,7 +293,7 @@ def _mapped() -> int:
     # Not open(): what reads text keeps an object now and then, which would count as the call's.
     text = os.read(file, 100)
     os.close(file)
-    return int(text.split()[0]) * PAGE
+    return int(text.split()[field]) * PAGE
 
 
 class _Mallinfo(ctypes.Structure):
