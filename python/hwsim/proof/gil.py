@@ -34,7 +34,8 @@ PARTLY = "partly"
 FIX = "see 'How to fix it' in docs/proof.md"
 ADVICE = {
     "held": f"no other Python thread runs during this call: release the GIL while it waits ({FIX})",
-    PARTLY: f"release the GIL for all of the wait, not for a part of it ({FIX})",
+    PARTLY: f"release the GIL for all of the wait, not for a part of it ({FIX}); if a part is what "
+    "a first call does, such as imports, make one in the setup",
     "short": "too short to matter; give it arguments with which it takes longer to know more",
 }
 

@@ -45,6 +45,7 @@ LEAST = {
     "descriptors": 0.05,
     "threads": 0.05,
 }
+NOISE = {"memory": 2048}  # by which what the allocator has given out goes up and down anyway
 # What fewer calls than MOST in each batch must leave behind in all, by kind: caches are smaller.
 MUCH = {
     "memory": 1 << 20,
@@ -168,7 +169,8 @@ def _once(
     figures: dict[str, Any] = {"outcome": ended.result["outcome"], "calls": calls * BATCHES}
     leaked: list[str] = []
     for kind, growth in ended.result["growth"].items():
-        if min(growth) > 0 and sum(growth) >= LEAST[kind] * calls * BATCHES:
+        least = max(LEAST[kind] * calls * BATCHES, NOISE.get(kind, 0))
+        if min(growth) > 0 and sum(growth) >= least:
             leaked.append(kind)
             figures[kind] = round(sum(growth) / (calls * BATCHES), 2)
     verdict = "leaks" if leaked else "clean"
