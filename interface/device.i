@@ -15,6 +15,7 @@
 %buffer_out(double, (double *inl, size_t inl_size))
 %buffer_out(double, (double *dnl, size_t dnl_size))
 
+%nullable(const hwsim::device, to)
 %limits(uint32_t, channel, 0, arg1->config().channels - 1)
 %limits(uint64_t, samples, HWSIM_CALIBRATION_SHORTEST, HWSIM_CALIBRATION_LONGEST)
 
@@ -108,7 +109,7 @@ public:
   void set_output(uint32_t number, double volts, hwsim::timeout limit = {},
                   const hwsim::cancel_token *cancel = nullptr);
   void connect(uint32_t channel, const hwsim_connection &connection, const double *function_v,
-               size_t function_length);
+               size_t function_length, const device *to);
   void disconnect(uint32_t channel);
   double read_voltage(uint32_t channel, hwsim::timeout limit = {},
                       const hwsim::cancel_token *cancel = nullptr);

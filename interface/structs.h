@@ -17,7 +17,7 @@
 /* clang-format off */
 #define HWSIM_CONFIG_MEMBERS(X, Y)                                                                 \
   X(name) X(latency_ns) X(jitter_ns) X(bandwidth_bps) X(channels) X(seed) X(clock) X(clock_scale)  \
-  X(timeout_ns) X(sample_rate_hz) X(range_v) X(noise_v) X(timer_ns)
+  X(clock_name) X(timeout_ns) X(sample_rate_hz) X(range_v) X(noise_v) X(timer_ns)
 #define HWSIM_LISTING_MEMBERS(X, Y) X(name) X(in_use)
 #define HWSIM_REGISTER_MEMBERS(X, Y)                                                               \
   X(name) X(address) X(access) X(reset_value) X(writable) X(description) Y(role) Y(bits)           \

@@ -104,8 +104,8 @@ ON_BUS = [call for call in BLOCKING if OPERATION[call].bytes and call != "wait_r
 
 # What needs nothing of the device but its settings; is_open and close never fail.
 SETTINGS = [
-    "name", "uri", "latency", "jitter", "bandwidth", "channels", "seed", "clock", "rate",
-    "registers", "map",
+    "name", "uri", "latency", "jitter", "bandwidth", "channels", "seed", "clock", "clock_name",
+    "rate", "registers", "map",
 ]  # fmt: skip
 WORK_AFTER_CLOSE = {
     "clear_faults", "firmware_version", "signal", "output", "timeout", "timeout=", "timer", "now",

@@ -109,7 +109,7 @@ NATIVE = {
     "check_firmware": release("hwsim::check_firmware", lambda d: _native.check_firmware(IMAGE)),
     "Device._set_signal": release("hwsim::device::set_signal", set_signal),
     "Device._connect": release(
-        "hwsim::device::connect", lambda d: d._connect(0, (0, 1, 0, 0, 0, 0), None)
+        "hwsim::device::connect", lambda d: d._connect(0, (0, 1, 0, 0, 0, 0), None, None)
     ),
     "list_devices": release("hwsim::list_devices", lambda d: _native.list_devices()),
     # What cannot block.

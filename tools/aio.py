@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, device, registers, signals, stream, subscription
-from hwsim.aio.forms import Blocks, Events, Opened, coroutine_function, on_loop
+from hwsim.aio.forms import Blocks, Events, Opened, blocking_of, coroutine_function, on_loop
 from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
@@ -154,8 +154,8 @@ SOURCES = (
 )
 # Results that have an asynchronous form, which wraps them.
 WRAPPED = {"Stream", "Subscription"}
-# What a user's function is passed on as.
-PASSED = {"callback": "on_loop(callback)"}
+# What a user's function, and another device, are passed on as.
+PASSED = {"callback": "on_loop(callback)", "to": "blocking_of(to)"}
 # Methods of the native classes that wait, whose parameters hot.i names ...
 NATIVE = {"read_register": "int", "write_register": "None"}
 # ... and those that do not.

@@ -21,6 +21,7 @@ class _Config(TypedDict):
     seed: int
     clock: int
     clock_scale: float
+    clock_name: str
     timeout_ns: int
     sample_rate_hz: float
     range_v: float
@@ -160,7 +161,12 @@ class Device:
         /,
     ) -> None: ...
     def _connect(
-        self, channel: int, connection: _Connection, function_v: npt.NDArray[np.float64] | None, /
+        self,
+        channel: int,
+        connection: _Connection,
+        function_v: npt.NDArray[np.float64] | None,
+        to: Device | None,
+        /,
     ) -> None: ...
     def disconnect(self, channel: int, /) -> None:
         """Takes an output away from a channel: its power-on signal is back."""

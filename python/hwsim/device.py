@@ -159,7 +159,8 @@ class Device(Scoped, _native.Device):
         state = "open" if self.is_open else "closed"
         return (
             f"<hwsim.Device {self.name!r} {state}, latency {self.latency:g} s, "
-            f"{self.channels} channels, {self.clock} clock>"
+            f"{self.channels} channels, {self.clock} clock"
+            f"{self.clock_name and f' {self.clock_name!r}'}>"
         )
 
     def _repr_html_(self) -> str:
@@ -169,7 +170,7 @@ class Device(Scoped, _native.Device):
         rows = [
             ("resource string", self.uri),
             ("opened", self.opener),
-            ("clock", self.clock),
+            ("clock", ":".join(filter(None, (self.clock, self.clock_name)))),
             ("latency", f"{self.latency:g} s"),
             ("jitter", f"{self.jitter:g} s"),
             ("bandwidth", f"{self.bandwidth:g} B/s"),
@@ -265,6 +266,11 @@ class Device(Scoped, _native.Device):
         return f"{self._settings['clock_scale']:g}x" if clock == "scaled" else clock
 
     @property
+    def clock_name(self) -> str:
+        """The name of a clock that devices share, as in ``clock=virtual:bench``; or ``""``."""
+        return self._settings["clock_name"]
+
+    @property
     def rate(self) -> float:
         """Sample rate of the converters, in hertz."""
         return self._settings["sample_rate_hz"]
@@ -284,7 +290,10 @@ class Device(Scoped, _native.Device):
 
     @property
     def now(self) -> float:
-        """Time of the device's clock since it was opened, in seconds."""
+        """Time of the device's clock since it was opened, in seconds.
+
+        Of a clock that has a name: since the first device was opened on it.
+        """
         return self._now_ns() / 1e9
 
     @property
@@ -631,6 +640,7 @@ class Device(Scoped, _native.Device):
         output: int | str,
         channel: int,
         *,
+        to: Device | None = None,
         gain: float = 1.0,
         offset: float = 0.0,
         delay: float = 0.0,
@@ -649,9 +659,14 @@ class Device(Scoped, _native.Device):
         output takes its place in turn. The errors and the range of the channel's converter stay.
         Streams that are running are not changed. An output can drive any number of channels.
 
+        The channel may be one of another device, if both are on one clock, which has a name, as in
+        ``clock=virtual:bench``. Neither keeps the other open. A device that is closed puts out what
+        it did last, which the channel goes on to show.
+
         Args:
             output: Its number, from 0, or its name in the model.
             channel: From 0.
+            to: The device whose channel it is; None: this one.
             gain: The factor.
             offset: In volts: where the channel is while the function gives 0.
             delay: In seconds, up to an hour.
@@ -663,9 +678,12 @@ class Device(Scoped, _native.Device):
                 never called again. None: the voltage as it is.
 
         Raises:
-            InvalidArgument: There is no such output or channel, a value is out of its limits, or
-                the function returned no number from -1e6 to 1e6; the error names it.
+            InvalidArgument: There is no such output or channel, ``to`` is on another clock, a value
+                is out of its limits, or the function returned no number from -1e6 to 1e6; the error
+                names it.
         """
+        if to is not None and not isinstance(to, Device):
+            raise TypeError(f"to must be a Device, got {to!r}")
         number = self._output_number(output)
         table = None
         if function is not None:
@@ -679,8 +697,8 @@ class Device(Scoped, _native.Device):
             except TypeError as error:
                 raise TypeError(f"function must return numbers: {error}") from None
         if noise is None:
-            noise = self._power_on_signal(channel, "connect").noise
-        self._connect(channel, (number, gain, offset, delay, tau, noise), table)
+            noise = (self if to is None else to)._power_on_signal(channel, "connect").noise
+        self._connect(channel, (number, gain, offset, delay, tau, noise), table, to)
 
     # ---------------------------------------------------------------------------- streams
 

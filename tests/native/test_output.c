@@ -52,7 +52,7 @@ static void set(hwsim_device *device, uint32_t number, double volts) {
 static hwsim_connection plain(void) { return (hwsim_connection){.gain = 1}; }
 
 static void wire(hwsim_device *device, uint32_t channel, hwsim_connection connection) {
-  CHECK_OK(hwsim_output_connect(device, channel, &connection, NULL, 0));
+  CHECK_OK(hwsim_output_connect(device, NULL, channel, &connection, NULL, 0));
 }
 
 #define LSB (10.0 / 32768)
@@ -191,13 +191,13 @@ static void a_function_bends_it(void) {
   for (int i = 0; i < 256; i++)
     table[i] = i % 2 ? 1 : 3; /* each code of the output by itself */
   hwsim_connection connection = {.output = 1, .gain = 2, .offset_v = 0.5};
-  CHECK_OK(hwsim_output_connect(device, 0, &connection, table, LENGTH(table)));
+  CHECK_OK(hwsim_output_connect(device, NULL, 0, &connection, table, LENGTH(table)));
   for (uint32_t code = 0; code < 256; code++) {
     CHECK_OK(hwsim_register_write(device, OFFSET, code, NULL));
     CHECK_NEAR(measure(device, 0), code % 2 ? 2.5 : 6.5, LSB);
   }
   const double line[] = {0, 0, 4}; /* linear between */
-  CHECK_OK(hwsim_output_connect(device, 0, &connection, line, LENGTH(line)));
+  CHECK_OK(hwsim_output_connect(device, NULL, 0, &connection, line, LENGTH(line)));
   set(device, 1, -0.75);
   CHECK_NEAR(measure(device, 0), 0.5, LSB);
   set(device, 1, 0.5);
@@ -218,19 +218,21 @@ static void what_makes_no_sense_is_refused(void) {
       {{.noise_v = -1}, "noise must be from"},  {{.output = 4}, "output must be from 0 to 3"},
   };
   for (size_t i = 0; i < LENGTH(cases); i++) {
-    CHECK_FAILS(hwsim_output_connect(device, 0, &cases[i].connection, NULL, 0), HWSIM_EINVALID);
+    CHECK_FAILS(hwsim_output_connect(device, NULL, 0, &cases[i].connection, NULL, 0),
+                HWSIM_EINVALID);
     CHECK_MESSAGE(cases[i].message);
   }
   hwsim_connection connection = plain();
-  CHECK_FAILS(hwsim_output_connect(device, 3, &connection, NULL, 0), HWSIM_EINVALID);
-  CHECK_FAILS(hwsim_output_connect(device, 0, &connection, table, 1), HWSIM_EINVALID);
-  CHECK_FAILS(hwsim_output_connect(device, 0, &connection, NULL, 2), HWSIM_EINVALID);
-  CHECK_FAILS(hwsim_output_connect(device, 0, &connection, table, LENGTH(table)), HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_output_connect(device, NULL, 3, &connection, NULL, 0), HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_output_connect(device, NULL, 0, &connection, table, 1), HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_output_connect(device, NULL, 0, &connection, NULL, 2), HWSIM_EINVALID);
+  CHECK_FAILS(hwsim_output_connect(device, NULL, 0, &connection, table, LENGTH(table)),
+              HWSIM_EINVALID);
   CHECK_MESSAGE("function must return numbers from -1e6 to 1e6, got nan at ");
   CHECK_FAILS(hwsim_output_disconnect(device, 0), HWSIM_ESTATE);
   CHECK_FAILS(hwsim_output_disconnect(device, 3), HWSIM_EINVALID);
   hwsim_device_close(device);
-  CHECK_FAILS(hwsim_output_connect(device, 0, &connection, NULL, 0), HWSIM_ECLOSED);
+  CHECK_FAILS(hwsim_output_connect(device, NULL, 0, &connection, NULL, 0), HWSIM_ECLOSED);
   hwsim_device_free(device);
 }
 
@@ -547,7 +549,7 @@ static void all_of_it(int index, void *device) {
     double volts, data[32];
     hwsim_block block;
     connection.output = (uint32_t)i % 2;
-    CHECK_OK(hwsim_output_connect(device, 0, &connection, NULL, 0));
+    CHECK_OK(hwsim_output_connect(device, NULL, 0, &connection, NULL, 0));
     CHECK_OK(hwsim_output_set(device, 0, i % 7 * 0.5, &forever));
     CHECK_OK(hwsim_output_get(device, 0, &volts));
     CHECK_OK(hwsim_signal_read(device, 0, &forever, &volts));

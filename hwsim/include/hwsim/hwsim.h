@@ -255,6 +255,7 @@ typedef struct hwsim_config {
   uint64_t seed;         /* seed:      of noise, jitter and faults; default 0 */
   hwsim_clock clock;     /* clock:     real (default), virtual, manual or a factor such as 10x */
   double clock_scale;    /*            device seconds in a real one: 0.001x to 1000000x */
+  char clock_name[64];   /*            behind a colon, as in virtual:bench; "": its own clock */
   int64_t timeout_ns;    /* timeout:   of an operation, from 0; INT64_MAX (inf) is never; 1 s */
   double sample_rate_hz; /* rate:      of the converters; 1 mHz to 1 GHz; default 1 kHz */
   double range_v;        /* range:     of the converters, +-; 1 mV to 1 kV; default 10 V */
@@ -262,7 +263,13 @@ typedef struct hwsim_config {
   int64_t timer_ns;      /* timer:     period of the timer events, 1 us to 1 h; default 0s, off */
 } hwsim_config;
 
-/* Opens the device that a resource string names, at power-on state, for this process alone:
+/* Devices share a clock by its name, as in clock=virtual:bench, and an output of one of them can
+ * drive channels of others; see hwsim_output_connect(). Of a virtual clock each wait jumps for all
+ * of them, a manual one is advanced by any of them, and all wait while a behaviour of one is
+ * called. It begins with the first device that is opened on it, and ends with the last that is
+ * closed: who opens a device later, or again, finds the time that it is.
+ *
+ * Opens the device that a resource string names, at power-on state, for this process alone:
  *   hwsim://NAME?latency=2ms&jitter=200us&bandwidth=12MB/s&channels=4&seed=7&clock=virtual&fault=...
  * NAME: 1 to 63 of A-Z a-z 0-9 _ . -    Units: ns us ms s; Hz kHz MHz GHz; uV mV V; B/s kB/s MB/s
  * GB/s. fault=KIND[@N][*COUNT][~PROBABILITY][:ARGUMENT], may be repeated; see hwsim_fault. Errors:
@@ -622,13 +629,17 @@ typedef struct hwsim_connection {
 
 #define HWSIM_FUNCTION_LARGEST (1 << 20) /* values of a function's table */
 
-/* Connects an output to a channel, instead of what was connected to that; whatever is connected
+/* Connects an output to a channel of a device, which is another one on the same clock, or the same
+ * (NULL); instead of what was connected to that; whatever is connected
  * later takes its place in turn: hwsim_signal_set(), or another output. An output can drive any
  * number of channels. Streams that run are not changed, as by hwsim_signal_set(). The table, or
  * NULL and 0, has the function's values at equal distances from lowest_v to highest_v, and is
- * linear between them; it is copied. A reset and a power failure end no connection.
- * Errors: EINVALID (names the argument), ENOMEM, ECLOSED, EFORKED. */
-HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_connect(hwsim_device *device, uint32_t channel,
+ * linear between them; it is copied. A reset and a power failure end no connection. Neither device
+ * keeps the other open. One that is closed puts out what it did last.
+ * Errors: EINVALID (names the argument; another clock), ENOMEM; ECLOSED, EFORKED (either device).
+ */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_connect(hwsim_device *device, hwsim_device *to,
+                                                         uint32_t channel,
                                                          const hwsim_connection *connection,
                                                          const double *function_v,
                                                          size_t function_length);

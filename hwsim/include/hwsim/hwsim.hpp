@@ -391,9 +391,12 @@ public:
     hwsim_call call = options(limit, cancel);
     check(hwsim_output_set(get(), number, volts, &call));
   }
+  // To a channel of another device on the same clock, or of this one (null).
   void connect(std::uint32_t channel, const hwsim_connection &connection,
-               const double *function_v = nullptr, std::size_t function_length = 0) {
-    check(hwsim_output_connect(get(), channel, &connection, function_v, function_length));
+               const double *function_v = nullptr, std::size_t function_length = 0,
+               const device *to = nullptr) {
+    check(hwsim_output_connect(get(), to ? to->get() : nullptr, channel, &connection, function_v,
+                               function_length));
   }
   void disconnect(std::uint32_t channel) { check(hwsim_output_disconnect(get(), channel)); }
   double read_voltage(std::uint32_t channel, timeout limit = {},

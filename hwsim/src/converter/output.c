@@ -13,9 +13,10 @@
 
 #include <math.h>
 
-/* Somebody who sees an output: a channel, or a stream of what was connected to it before. */
+/* What sees an output: a channel, also of another device on the same clock, or a stream of what was
+ * connected to it before. The source alone knows the channel's device, until that is closed. */
 typedef struct tap {
-  uint32_t output, channel;
+  uint32_t output;
   signal_source *source; /* a reference */
 } tap;
 
@@ -53,12 +54,12 @@ hwsim_error outputs_check(const hwsim_device *device, const hwsim_operation *ope
                    "output must be from 0 to %zu, got %u", count - 1, output);
 }
 
-/* Forgets those that only it still has. */
+/* Forgets what drives no channel any more, and is in no stream. */
 static void prune(hwsim_device *device) {
   outputs *self = device->outputs;
   size_t kept = 0;
   for (size_t i = 0; i < self->count; i++)
-    if (atomic_load(&self->taps[i].source->references) > 1)
+    if (self->taps[i].source->on || self->taps[i].source->driven->readers)
       self->taps[kept++] = self->taps[i];
     else
       signal_release(self->taps[i].source);
@@ -77,7 +78,7 @@ void outputs_put(hwsim_device *device, uint32_t output, double volts, int64_t at
     if (each->output != output)
       continue;
     response_put(each->source->driven, volts, at_ns);
-    converters_driven(device, each->channel, each->source, at_ns);
+    converters_driven(each->source, at_ns);
   }
 }
 
@@ -156,28 +157,54 @@ static signal_source *new_source(const hwsim_device *device, const hwsim_connect
   return source;
 }
 
-hwsim_error hwsim_output_connect(hwsim_device *device, uint32_t channel,
+static hwsim_error check_open(hwsim_device *device) {
+  hwsim_error error = timeline_lock(device, OPERATION(device, connect));
+  if (!error)
+    timeline_unlock(device);
+  return error;
+}
+
+/* Whether an output of the device can drive a channel of another one. */
+static hwsim_error check_target(hwsim_device *device, hwsim_device *to) {
+  hwsim_error error = check_open(device);
+  if (!error)
+    error = check_open(to);
+  if (error || timeline_is_one(device, to))
+    return error;
+  return error_set(HWSIM_EINVALID, device->config.name, OPERATION(device, connect)->name,
+                   "to must be on the same clock, which %s is not; open both with one that has a "
+                   "name, such as clock=virtual:bench",
+                   to->config.name);
+}
+
+hwsim_error hwsim_output_connect(hwsim_device *device, hwsim_device *to, uint32_t channel,
                                  const hwsim_connection *connection, const double *function_v,
                                  size_t function_length) {
   const hwsim_operation *operation = OPERATION(device, connect);
   uint32_t output = connection->output;
+  to = to ? to : device;
   hwsim_error error = outputs_check(device, operation, output);
   if (!error)
-    error = converters_check_channel(device, operation, channel);
+    error = converters_check_channel(to, operation, channel);
   if (!error)
     error = check(device, operation, connection, function_v, function_length);
+  if (!error)
+    error = check_target(device, to);
   if (error)
     return error;
   signal_source *source = new_source(device, connection, function_v, function_length), *old = NULL;
   if (!source)
     return error_no_memory(device->config.name, operation->name);
   error = timeline_lock(device, operation);
+  if (!error && timeline_is_closed(to)) { /* meanwhile */
+    timeline_unlock(device);
+    error = error_set_plain(HWSIM_ECLOSED, to->config.name, operation->name);
+  }
   if (!error) {
     int64_t now_ns = timeline_update(device);
     response_begin(source->driven, device->outputs->volts[output], now_ns);
-    tap made = {.output = output, .channel = channel, .source = source};
-    if (add_tap(device, made))
-      old = converters_connect(device, channel, signal_retain(source), connection->noise_v);
+    if (add_tap(device, (tap){.output = output, .source = source}))
+      old = converters_connect(to, channel, signal_retain(source), connection->noise_v);
     else
       error = error_no_memory(device->config.name, operation->name);
     timeline_unlock(device);

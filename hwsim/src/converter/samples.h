@@ -10,8 +10,8 @@
 
 #include <stdatomic.h>
 
-/* A signal as connected: never changes, so it is read without a lock by whoever holds a reference.
- */
+/* A signal as connected: never changes, so it is read without a lock by whoever holds a reference;
+ * but for what an output drives, which the mutex guards. */
 typedef struct signal_source {
   atomic_int references;
   hwsim_signal config;
@@ -19,7 +19,9 @@ typedef struct signal_source {
   float table_lowest, table_highest;
   int16_t *table_codes; /* the table as measured, where no noise makes each round different */
   size_t table_length;
-  response *driven; /* of an output; the only part that changes, guarded by the mutex. Or NULL */
+  response *driven;        /* of an output; or NULL */
+  struct hwsim_device *on; /* what it drives: a channel of this device; NULL: none any more */
+  uint32_t channel;
 } signal_source;
 
 /* A signal sampled at a rate: what its samples are a function of, besides n. */

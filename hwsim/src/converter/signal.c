@@ -123,6 +123,11 @@ bool converters_open(hwsim_device *device) {
   return true;
 }
 
+void converters_close(hwsim_device *device) {
+  for (uint32_t i = 0; i < device->config.channels; i++)
+    channel_of(device, i)->source->on = NULL;
+}
+
 void converters_free(hwsim_device *device) {
   channel_state *channels = device->converters->channels;
   for (uint32_t i = 0; channels && i < device->config.channels; i++) {
@@ -201,10 +206,9 @@ static void tell_changed(hwsim_device *device, uint32_t channel, bool from_first
     device->converters->listener(device, channel, from_first_sample, at_ns);
 }
 
-void converters_driven(hwsim_device *device, uint32_t channel, const signal_source *source,
-                       int64_t at_ns) {
-  if (channel_of(device, channel)->source == source)
-    tell_changed(device, channel, false, at_ns);
+void converters_driven(const signal_source *source, int64_t at_ns) {
+  if (source->on)
+    tell_changed(source->on, source->channel, false, at_ns);
 }
 
 /* From now on; returns the one before. What an output drives depends on the time, so no operation
@@ -213,6 +217,9 @@ static signal_source *replace(hwsim_device *device, uint32_t channel, signal_sou
   channel_state *target = channel_of(device, channel);
   signal_source *old = target->source;
   bus_add_detour(device, (source->driven != NULL) - (old->driven != NULL));
+  old->on = NULL;
+  source->on = device;
+  source->channel = channel;
   target->source = source;
   target->next_sample = 0;
   return old;

@@ -22,6 +22,8 @@ typedef struct converters converters;
 size_t converters_size(void);
 /* False: no memory. */
 bool converters_open(hwsim_device *device);
+/* No output drives them any more. Mutex held. */
+void converters_close(hwsim_device *device);
 void converters_free(hwsim_device *device);
 /* EINVALID, with details, unless there is such a channel. No lock needed. */
 hwsim_error converters_check_channel(const hwsim_device *device, const hwsim_operation *operation,
@@ -52,8 +54,7 @@ signal_source *signal_driven(response *driven);
  * one before, to be released. */
 signal_source *converters_connect(hwsim_device *device, uint32_t channel, signal_source *source,
                                   double noise_v);
-/* What an output makes of a channel, if it is still connected to this source, is another one. */
-void converters_driven(hwsim_device *device, uint32_t channel, const signal_source *source,
-                       int64_t at_ns);
+/* What an output makes of the channel that it drives, if any, is another one. */
+void converters_driven(const signal_source *source, int64_t at_ns);
 
 #endif

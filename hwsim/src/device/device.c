@@ -77,13 +77,13 @@ static const bus_host host = {.holds_back = subscribers_hold_back,
                               .power_off = power_off,
                               .power_on = power_on};
 
-/* Its parts at power-on. ENOMEM, with details. */
+/* Its parts, before power-on. Errors: those of timeline_open(). */
 static hwsim_error assemble(hwsim_device *device, model_image *image) {
   observer *latches = &((block *)(void *)device)->latches;
+  hwsim_error error = timeline_open(device);
   device->life = &life;
   atomic_init(&device->references, 1);
   atomic_init(&device->holders, 1);
-  timeline_open(device);
   bus_open(device, &host);
   observers_open(device);
   subscribers_open(device);
@@ -95,7 +95,18 @@ static hwsim_error assemble(hwsim_device *device, model_image *image) {
   latches->happened = roles_observe;
   observers_add(device, latches);
   good = good && rules_open(device);
-  return good ? HWSIM_OK : error_no_memory(device->config.name, OPERATION(device, open)->name);
+  return error || good ? error
+                       : error_no_memory(device->config.name, OPERATION(device, open)->name);
+}
+
+/* Nobody else has the name, so also its flash. */
+static void start(hwsim_device *device) {
+  firmware_boot(device);
+  pthread_mutex_lock(timeline_mutex(device));
+  int64_t now_ns = timeline_start(device);
+  registers_reset(device, NULL, now_ns);
+  ticks_power_on(device, now_ns);
+  timeline_unlock(device);
 }
 
 /* -------------------------------------------------------------------------------------- life -- */
@@ -127,7 +138,7 @@ static hwsim_error open_image(model_image *image, const char *uri, hwsim_device 
     error = registry_add(device);
   if (error)
     goto failed;
-  firmware_boot(device); /* from here on nobody else has the flash of this name */
+  start(device);
   free(faults.items);
   *device_out = device;
   return HWSIM_OK;
@@ -175,6 +186,7 @@ void hwsim_device_close(hwsim_device *device) {
     return; /* an inherited handle */
   if (timeline_close(device)) {
     registry_remove(device); /* whoever is told that it is closed can open it again */
+    converters_close(device);
     bus_close(device);
   }
   timeline_unlock(device);

@@ -12,6 +12,7 @@
 #include "timeline/hooks.h"
 #include "timeline/job.h"
 #include "timeline/operation.h"
+#include "timeline/timeline.h"
 #include "timeline/wait.h"
 
 #include <pthread.h>
@@ -32,6 +33,7 @@ static struct {
 
 static void before_fork(void) {
   pthread_mutex_lock(&registry_mutex);
+  timelines_before_fork();
   flash_before_fork();
   delivery_before_fork();
 }
@@ -39,6 +41,7 @@ static void before_fork(void) {
 static void after_fork_in_parent(void) {
   delivery_after_fork(false);
   flash_after_fork();
+  timelines_after_fork(false);
   pthread_mutex_unlock(&registry_mutex);
 }
 
@@ -51,6 +54,7 @@ static void after_fork_in_child(void) {
   wait_init_condition(&freed); /* it has no waiters here */
   delivery_after_fork(true);
   flash_after_fork();
+  timelines_after_fork(true);
   pthread_mutex_unlock(&registry_mutex); /* the thread that locked it is this one */
 }
 

@@ -53,6 +53,11 @@ static hwsim_error check(bool good, const context *where, const char *allowed) {
                    where->key, allowed, where->value);
 }
 
+static bool is_name(const char *text, size_t length) {
+  return length && length < sizeof((hwsim_config *)0)->name &&
+         strspn(text, NAME_CHARACTERS) >= length;
+}
+
 /* ------------------------------------------------------------------------- numbers and units -- */
 
 /* A decimal number, whatever the locale's decimal point is; returns what follows it, NULL: none. */
@@ -175,7 +180,14 @@ static hwsim_error set_seed(const context *where, hwsim_config *config) {
 }
 
 static hwsim_error set_clock(const context *where, hwsim_config *config) {
-  const char *text = where->value;
+  char text[32] = {0};
+  const char *name = strchr(where->value, ':');
+  size_t length = name ? (size_t)(name - where->value) : strlen(where->value);
+  bool good = length < sizeof text && (!name || is_name(name + 1, strlen(name + 1)));
+  if (good) {
+    memcpy(text, where->value, length);
+    strcpy(config->clock_name, name ? name + 1 : "");
+  }
   if (strcmp(text, "real") == 0)
     config->clock = HWSIM_CLOCK_REAL;
   else if (strcmp(text, "virtual") == 0)
@@ -185,8 +197,10 @@ static hwsim_error set_clock(const context *where, hwsim_config *config) {
   else if (parse_within(text, factor_units, 1e-3, 1e6, &config->clock_scale))
     config->clock = HWSIM_CLOCK_SCALED;
   else
-    return check(false, where, "real, virtual, manual, or a factor from 0.001x to 1000000x");
-  return HWSIM_OK;
+    good = false;
+  return check(good, where,
+               "real, virtual, manual, or a factor from 0.001x to 1000000x, and for a clock that "
+               "devices share a name, such as virtual:bench");
 }
 
 static hwsim_error set_rate(const context *where, hwsim_config *config) {
@@ -294,7 +308,7 @@ static hwsim_error parse_name(const char *uri, hwsim_config *config) {
                      uri ? uri : "");
   const char *name = uri + strlen(SCHEME);
   size_t length = strcspn(name, "?");
-  if (!length || length >= sizeof config->name || strspn(name, NAME_CHARACTERS) < length)
+  if (!is_name(name, length))
     return error_set(HWSIM_EINVALID, "", operation_name(),
                      "the name of a device is 1 to 63 of A-Z a-z 0-9 _ . -, got '%.*s'",
                      (int)(length < 80 ? length : 80), name);

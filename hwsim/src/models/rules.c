@@ -327,7 +327,6 @@ bool rules_open(hwsim_device *device) {
   }
   registers_set_hooks(device, &hooks);
   agenda_open(device, &self->later, fire);
-  reset(device, 0);
   return true;
 }
 

@@ -60,7 +60,6 @@ bool registers_open(hwsim_device *device, model_image *image) {
   size_t bytes = memory_offset(model, model->memories + model->memory_count);
   if (model->memory_count)
     self->memories = calloc(1, bytes);
-  registers_reset(device, NULL, 0);
   return !model->memory_count || self->memories;
 }
 

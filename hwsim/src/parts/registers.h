@@ -23,7 +23,7 @@ typedef struct register_hooks {
   int64_t (*next_ns)(const hwsim_device *device); /* when something changes by itself */
 } register_hooks;
 
-/* False: no memory. The image is kept, also if this fails. */
+/* Before their first reset. False: no memory. The image is kept, also if this fails. */
 bool registers_open(hwsim_device *device, model_image *image);
 void registers_free(hwsim_device *device);
 

@@ -16,11 +16,11 @@ struct bus {
   const bus_host *host; /* constant */
   atomic_int detours;   /* reasons why no operation can take the short way */
   bool off, exclusive;
-  bool has_behaviours; /* constant: as the model has claims */
-  list queue;          /* operations on the bus, in order */
-  list armed;          /* operations that wait for a condition */
-  callout *callout;    /* of the first operation, or one that was; NULL: none */
-  list held_up;        /* operations that are told when it is over */
+  bool may_call;    /* constant: operations may wait for a behaviour */
+  list queue;       /* operations on the bus, in order */
+  list armed;       /* operations that wait for a condition */
+  callout *callout; /* of the first operation, or one that was; NULL: none */
+  list held_up;     /* operations that are told when it is over */
   uint64_t transactions;
   uint32_t pending;
   topic on_pending, on_connection;
@@ -40,7 +40,7 @@ void bus_open(hwsim_device *device, const bus_host *host) {
   bool instant = !config->latency_ns && !config->jitter_ns && isinf(config->bandwidth_bps);
   self->host = host;
   atomic_init(&self->detours, !instant);
-  self->has_behaviours = device->model->claim_count > 0;
+  self->may_call = callout_concerns(device);
   list_init(&self->queue);
   list_init(&self->armed);
   list_init(&self->held_up);
@@ -207,28 +207,42 @@ static void take_up(hwsim_device *device, op *self, const callout *out) {
   tell_moved(self);
 }
 
+/* That holds the time of this device; NULL: none does. */
+static callout *current_call(const hwsim_device *device) {
+  const hwsim_device *holder = timeline_holder(device);
+  return holder ? holder->bus->callout : NULL;
+}
+
 bus_call bus_make_call(hwsim_device *device, const op *waiting) {
-  callout *out = device->bus->callout;
+  callout *out = current_call(device);
   if (!out || out->running || !is_for(out, waiting))
     return CALL_NONE;
+  hwsim_device *holder = timeline_holder(device);
+  if (holder != device) /* which the caller keeps open */
+    handle_retain(holder);
   out->running = true;
   pthread_mutex_unlock(timeline_mutex(device));
   callout_enter();
-  out->run(device, out);
+  out->run(holder, out);
   callout_leave();
   if (handle_is_forked(device))
     return CALL_FORKED;
   pthread_mutex_lock(timeline_mutex(device));
   op *self = out->op;
-  end_call(device);
+  end_call(holder);
   if (self)
-    take_up(device, self, out);
+    take_up(holder, self, out);
   timeline_update(device);
+  if (holder != device) {
+    pthread_mutex_unlock(timeline_mutex(device));
+    handle_release(holder);
+    pthread_mutex_lock(timeline_mutex(device));
+  }
   return CALL_MADE;
 }
 
 void bus_expire_held(hwsim_device *device, op *self) {
-  const callout *out = device->bus->callout;
+  const callout *out = current_call(device);
   if (out && out->op != self && op_is_pending(self) && self->deadline_ns != FOREVER &&
       timeline_now(device) > timeline_held_until(device, self->deadline_ns))
     expire(device, self, timeline_now(device));
@@ -236,7 +250,7 @@ void bus_expire_held(hwsim_device *device, op *self) {
 
 void bus_watch_held(hwsim_device *device, op *self) {
   if (!self->held_up)
-    list_append(&device->bus->held_up, &self->on_hold);
+    list_append(&timeline_holder(device)->bus->held_up, &self->on_hold);
   self->held_up = true;
 }
 
@@ -248,7 +262,7 @@ void bus_unwatch_held(op *self) {
 
 /* When to look again at an operation while time stands still. */
 static int64_t next_held_ns(hwsim_device *device, op *self) {
-  const callout *out = device->bus->callout;
+  const callout *out = current_call(device);
   if (out->op == self && !out->running)
     return out->at_ns;
   bus_watch_held(device, self);
@@ -404,7 +418,7 @@ static hwsim_error decide(hwsim_device *device, op *self, int64_t now_ns) {
 bool bus_run_at_once(hwsim_device *device, op *self) {
   bus *line = device->bus;
   if (atomic_load_explicit(&line->detours, memory_order_relaxed) || self->timed ||
-      handle_is_forked(device) || (line->has_behaviours && callout_is_inside()))
+      handle_is_forked(device) || (line->may_call && callout_is_inside()))
     return false;
   pthread_mutex_t *mutex = timeline_mutex(device);
   pthread_mutex_lock(mutex);
@@ -466,7 +480,7 @@ bool bus_jump(hwsim_device *device, const op *self) {
 }
 
 int64_t bus_next_ns(hwsim_device *device, op *self) {
-  if (device->bus->callout)
+  if (timeline_is_held(device))
     return next_held_ns(device, self);
   int64_t due_ns = self->state == OP_WAITING ? self->wake_ns : self->done_ns;
   const op *first = first_on_bus(device->bus);

@@ -13,5 +13,6 @@ hwsim_error callout_refuse(const hwsim_device *device, const hwsim_operation *op
   return error_set(
       HWSIM_ESTATE, device->config.name, operation->name,
       "called in a behaviour, which it could wait for; there a transaction has what "
-      "its own device's registers hold, and devices with behaviours take no operation");
+      "its own device's registers hold, and devices with behaviours, or on a clock that has a "
+      "name, take no operation");
 }

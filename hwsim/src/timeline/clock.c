@@ -13,17 +13,12 @@ static bool follows_real_time(const clock_state *self) {
 }
 
 int64_t clock_read(const clock_state *self) {
-  if (self->stopped || !follows_real_time(self))
+  if (!follows_real_time(self))
     return self->time_ns;
   int64_t elapsed_ns = monotonic_ns() - self->epoch_ns;
   return self->kind == HWSIM_CLOCK_REAL
              ? elapsed_ns
              : earlier(multiply_saturated(elapsed_ns, self->scale), END_NS);
-}
-
-void clock_stop(clock_state *self) {
-  self->time_ns = clock_read(self);
-  self->stopped = true;
 }
 
 int64_t clock_to_monotonic(const clock_state *self, int64_t time_ns) {

@@ -8,13 +8,11 @@ typedef struct clock_state {
   hwsim_clock kind;
   double scale;
   int64_t epoch_ns; /* monotonic time at open */
-  int64_t time_ns;  /* of a virtual or manual clock, and of one that has been stopped */
-  bool stopped;
+  int64_t time_ns;  /* of a virtual or manual clock */
 } clock_state;
 
 clock_state clock_start(const hwsim_config *config);
 int64_t clock_read(const clock_state *self);
-void clock_stop(clock_state *self);
 /* The monotonic time at which the clock shows `time_ns`; FOREVER if it may never. */
 int64_t clock_to_monotonic(const clock_state *self, int64_t time_ns);
 

@@ -22,7 +22,8 @@ typedef enum source_rank {
 } source_rank;
 
 typedef struct source {
-  heap_node node; /* the timeline's: when it acts next */
+  heap_node node;       /* the timeline's: when it acts next */
+  hwsim_device *device; /* the timeline's: whose it is */
   /* It is time, and the source is not scheduled any more. Acts on what is due at `at_ns`; it may
    * act on all that is due by `until_ns`, before which no other source does. Mutex held. */
   void (*fire)(hwsim_device *device, struct source *self, int64_t at_ns, int64_t until_ns);
@@ -33,7 +34,8 @@ typedef struct source {
 typedef struct errand {
   void (*run)(hwsim_device *device, struct errand *self, int64_t at_ns); /* mutex held */
   bool deferred;
-  struct errand *next; /* the timeline's */
+  hwsim_device *device; /* the timeline's, as is */
+  struct errand *next;
 } errand;
 
 /* FOREVER: not by itself. */

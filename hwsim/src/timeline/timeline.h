@@ -4,7 +4,17 @@
  * time; whoever next holds the mutex *settles* the device, which lets everything that is due take
  * effect, in order. The mutex is held for short, bounded work only: never across a wait, a hook, a
  * handler or the generation of a block of samples. Lock order: a cancel token's mutex, a device's,
- * then the registry's, the flashes' and the delivery thread's. */
+ * then the registry's, the clocks', the flashes' and the delivery thread's.
+ *
+ * Devices can share a clock, by its name. They are then one function of time: they have one line,
+ * with one mutex, one clock and one heap of sources, which are settled in the order of their times,
+ * whosever they are. So what one of them does to another, as an output that drives a channel, is
+ * done under the mutex that the caller has anyway, at its time, and there is no second lock whose
+ * order could be wrong; two devices are as one with two threads on it. Who waits for one of them
+ * lets a virtual clock jump, whoever advances one of them moves a manual clock, and while a
+ * behaviour of one is called the time of all stands still. A device leaves the line when it is
+ * closed: its time stands, and what is left to do for it concerns nobody else. A clock begins with
+ * the first device that is opened on it, and ends with the last that is closed. */
 #ifndef HWSIM_TIMELINE_TIMELINE_H
 #define HWSIM_TIMELINE_TIMELINE_H
 
@@ -17,10 +27,21 @@ typedef struct timeline timeline;
 /* -------------------------------------------------------------------------------------- life -- */
 
 size_t timeline_size(void);
-void timeline_open(hwsim_device *device);
+/* With a clock of its own, or that of the name in its configuration. EINVALID: others have that
+ * with another kind of clock; ENOMEM. Then timeline_free() is needed as well. */
+hwsim_error timeline_open(hwsim_device *device);
 void timeline_free(hwsim_device *device);
-/* Stops the clock after settling; false: it is closed already. Mutex held. */
+/* When the device begins, which is now. Mutex held. */
+int64_t timeline_start(hwsim_device *device);
+/* Its time stands still after settling; false: it is closed already. Mutex held. */
 bool timeline_close(hwsim_device *device);
+
+/* Whether the clock has a name, and other devices may have it, too; whether two have the same. */
+bool timeline_is_shared(const hwsim_device *device);
+bool timeline_is_one(const hwsim_device *device, const hwsim_device *other);
+/* In the child the parent's clocks are left as they are. */
+void timelines_before_fork(void);
+void timelines_after_fork(bool in_child);
 
 /* -------------------------------------------------------------------------------------- lock -- */
 
@@ -57,6 +78,8 @@ void timeline_schedule(hwsim_device *device, source *self, source_rank rank, int
  * are run. A clock that runs by itself is caught up on later. */
 void timeline_hold(hwsim_device *device, int64_t at_ns);
 void timeline_release(hwsim_device *device);
+/* Who holds it: this device, or another one on its clock; NULL: it is not held. */
+hwsim_device *timeline_holder(const hwsim_device *device);
 bool timeline_is_held(const hwsim_device *device);
 /* When the clock will show that it has been held for as long as it was until this time. */
 int64_t timeline_held_until(const hwsim_device *device, int64_t time_ns);

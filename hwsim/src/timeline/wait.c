@@ -7,6 +7,7 @@
 
 #include "base/handle.h"
 #include "timeline/bus.h"
+#include "timeline/callout.h"
 #include "timeline/hooks.h"
 
 #include <sched.h>
@@ -158,7 +159,7 @@ static hwsim_error wait_for_end(hwsim_device *device, op *self, waiter *own,
 
 /* The real time that it will take at most. */
 static int64_t expected_ns(hwsim_device *device, op *self) {
-  if (device->model->claim_count)
+  if (callout_concerns(device))
     return HWSIM_EXPECTED_BEHAVIOUR;
   int64_t end_ns = timeline_to_monotonic(device, bus_next_ns(device, self));
   if (self->kind->open_ended || end_ns == FOREVER)

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/handle.h"
 #include "timeline/bus.h"
+#include "timeline/callout.h"
 #include "timeline/hooks.h"
 #include "timeline/submit.h"
 
@@ -31,7 +32,7 @@ hwsim_error work_begin(work *self, hwsim_device *device, const hwsim_operation *
     self->deadline_ns = time_after(timeline_now(device), timeout_ns);
   self->device_cancels = bus_cancels(device);
   timeline_unlock(device);
-  self->entered = hooks_enter(device->model->claim_count ? HWSIM_EXPECTED_BEHAVIOUR : expected_ns);
+  self->entered = hooks_enter(callout_concerns(device) ? HWSIM_EXPECTED_BEHAVIOUR : expected_ns);
   return HWSIM_OK;
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim import _native, device, registers, signals, stream, subscription
-from hwsim.aio.forms import Blocks, Events, Opened, coroutine_function, on_loop
+from hwsim.aio.forms import Blocks, Events, Opened, blocking_of, coroutine_function, on_loop
 from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
@@ -461,6 +461,11 @@ class Device(Opened):
         return self.blocking.clock
 
     @property
+    def clock_name(self) -> str:
+        """The name of a clock that devices share, as in ``clock=virtual:bench``; or ``""``."""
+        return self.blocking.clock_name
+
+    @property
     def rate(self) -> float:
         """Sample rate of the converters, in hertz."""
         return self.blocking.rate
@@ -476,7 +481,10 @@ class Device(Opened):
 
     @property
     def now(self) -> float:
-        """Time of the device's clock since it was opened, in seconds."""
+        """Time of the device's clock since it was opened, in seconds.
+
+        Of a clock that has a name: since the first device was opened on it.
+        """
         return self.blocking.now
 
     @property
@@ -805,6 +813,7 @@ class Device(Opened):
         output: int | str,
         channel: int,
         *,
+        to: Device | None = None,
         gain: float = 1.0,
         offset: float = 0.0,
         delay: float = 0.0,
@@ -823,9 +832,14 @@ class Device(Opened):
         output takes its place in turn. The errors and the range of the channel's converter stay.
         Streams that are running are not changed. An output can drive any number of channels.
 
+        The channel may be one of another device, if both are on one clock, which has a name, as in
+        ``clock=virtual:bench``. Neither keeps the other open. A device that is closed puts out what
+        it did last, which the channel goes on to show.
+
         Args:
             output: Its number, from 0, or its name in the model.
             channel: From 0.
+            to: The device whose channel it is; None: this one.
             gain: The factor.
             offset: In volts: where the channel is while the function gives 0.
             delay: In seconds, up to an hour.
@@ -837,12 +851,14 @@ class Device(Opened):
                 never called again. None: the voltage as it is.
 
         Raises:
-            InvalidArgument: There is no such output or channel, a value is out of its limits, or
-                the function returned no number from -1e6 to 1e6; the error names it.
+            InvalidArgument: There is no such output or channel, ``to`` is on another clock, a value
+                is out of its limits, or the function returned no number from -1e6 to 1e6; the error
+                names it.
         """
         return self.blocking.connect(
             output,
             channel,
+            to=blocking_of(to),
             gain=gain,
             offset=offset,
             delay=delay,

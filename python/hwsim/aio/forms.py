@@ -27,6 +27,11 @@ def coroutine_function(function: Function) -> Function:
     return function
 
 
+def blocking_of(form: Any) -> Any:
+    """Returns the blocking form of a device; anything else as it is."""
+    return getattr(form, "blocking", form)
+
+
 class Opened:
     """What may be used in an ``async with`` statement, which closes or stops it."""
 

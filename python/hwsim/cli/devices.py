@@ -80,7 +80,7 @@ def _info(console: Console, arguments: argparse.Namespace) -> None:
             "jitter": quantity(device.jitter, "s"),
             "bandwidth": quantity(device.bandwidth, "B/s"),
             "timeout": quantity(device.timeout, "s"),
-            "clock": device.clock,
+            "clock": ":".join(filter(None, (device.clock, device.clock_name))),
             "rate": quantity(device.rate, "Hz"),
             "channels": str(device.channels),
             "seed": str(device.seed),
