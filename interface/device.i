@@ -111,6 +111,7 @@ public:
   void connect(uint32_t channel, const hwsim_connection &connection, const double *function_v,
                size_t function_length, const device *to);
   void disconnect(uint32_t channel);
+  std::vector<hwsim_link> connections() const;
   double read_voltage(uint32_t channel, hwsim::timeout limit = {},
                       const hwsim::cancel_token *cancel = nullptr);
   hwsim::timeout timer() const;

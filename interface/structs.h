@@ -28,6 +28,9 @@
 #define HWSIM_OUTPUT_SCALE_MEMBERS(X, Y) X(lowest_v) X(highest_v) X(bits)
 #define HWSIM_CONNECTION_MEMBERS(X, Y)                                                             \
   X(output) X(gain) X(offset_v) Y(delay_ns) X(tau_s) X(noise_v)
+#define HWSIM_LINK_MEMBERS(X, Y)                                                                   \
+  X(from) X(output) X(to) X(channel) X(gain) X(offset_v) Y(delay_ns) X(tau_s) X(noise_v)           \
+  X(has_function)
 #define HWSIM_FAULT_MEMBERS(X, Y)                                                                  \
   X(kind) X(at) X(count) X(probability) Y(extra_ns) X(address) X(mask) X(value)
 #define HWSIM_STREAM_CONFIG_MEMBERS(X, Y)                                                          \
@@ -149,6 +152,7 @@ STRUCT(hwsim_register, HWSIM_REGISTER_MEMBERS, STRUCT_ELSEWHERE)
 STRUCT(hwsim_signal, HWSIM_SIGNAL_MEMBERS, STRUCT_VISIT)
 STRUCT(hwsim_output_scale, HWSIM_OUTPUT_SCALE_MEMBERS, STRUCT_VISIT)
 STRUCT(hwsim_connection, HWSIM_CONNECTION_MEMBERS, STRUCT_SECONDS)
+STRUCT(hwsim_link, HWSIM_LINK_MEMBERS, STRUCT_SECONDS)
 STRUCT(hwsim_fault, HWSIM_FAULT_MEMBERS, STRUCT_SECONDS)
 STRUCT(hwsim_stream_config, HWSIM_STREAM_CONFIG_MEMBERS, STRUCT_ELSEWHERE)
 STRUCT(hwsim_block, HWSIM_BLOCK_MEMBERS, STRUCT_VISIT)

@@ -32,6 +32,7 @@
 %struct_out(hwsim_register)
 %struct_out(hwsim_signal)
 %struct_out(hwsim_output_scale)
+%struct_out(hwsim_link)
 %struct_out(hwsim_block)
 %struct_out(hwsim_stream_status)
 %struct_out(hwsim_calibration)

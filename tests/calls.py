@@ -61,6 +61,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "transactions": lambda d: d.transactions,
     "pending": lambda d: d.pending,
     "connected": lambda d: d.connected,
+    "connections": lambda d: d.connections,
 }
 ALIASES = {
     "__getitem__": "read_register",
@@ -109,7 +110,7 @@ SETTINGS = [
 ]  # fmt: skip
 WORK_AFTER_CLOSE = {
     "clear_faults", "firmware_version", "signal", "output", "timeout", "timeout=", "timer", "now",
-    "transactions", "pending", "connected",
+    "transactions", "pending", "connected", "connections",
 }  # fmt: skip
 
 

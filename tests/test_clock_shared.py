@@ -84,6 +84,22 @@ def test_output_drives_another_device(supply: hwsim.Device, meter: hwsim.Device)
         meter.disconnect(2)
 
 
+def test_connections_are_listed(supply: hwsim.Device, meter: hwsim.Device) -> None:
+    assert supply.connections == []
+    supply.connect(1, 2, to=meter, gain=2.0, offset=0.5, delay=1e-3, tau=0.25, noise=1e-3)
+    supply.connect("output0", 0, to=meter, function=abs)
+    first = hwsim.Connection("supply", "output0", "meter", 0, 1.0, 0.0, 0.0, 0.0, 0.0, True)
+    second = hwsim.Connection("supply", "output1", "meter", 2, 2.0, 0.5, 1e-3, 0.25, 1e-3, False)
+    assert meter.connections == aio.Device(meter).connections == [first, second]
+    assert supply.connections == [second, first]
+    supply.close()
+    assert meter.connections == [first, second]
+    meter.set_signal(0, "dc")
+    assert meter.connections == supply.connections == [second]
+    meter.close()
+    assert meter.connections == supply.connections == []
+
+
 def test_what_cannot_be_connected_is_named(supply: hwsim.Device, meter: hwsim.Device) -> None:
     with pytest.raises(TypeError, match="to must be a Device, got 'meter'"):
         supply.connect(0, 0, to="meter")  # type: ignore[arg-type]

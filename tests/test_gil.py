@@ -124,6 +124,7 @@ NATIVE = {
     ),
     "Device._output": hold("hwsim::device::output", lambda d: d._output(0)),
     "Device._output_scale": hold("hwsim::device::output_scale", lambda d: d._output_scale(0)),
+    "Device._connections": hold("hwsim::device::connections", lambda d: d._connections()),
     "Device.disconnect": hold("hwsim::device::disconnect", disconnect),
     "Stream.__init__": hold("hwsim::stream::stream", lambda d: d.stream(1)),
     "Stream.stop": hold("hwsim::stream::stop", lambda d: d.stream(1).stop()),

@@ -38,7 +38,7 @@ from hwsim.device import FaultKind, Progress
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.models.declare import Model
 from hwsim.models.maps import Map
-from hwsim.signals import Signal, Waveform
+from hwsim.signals import Connection, Signal, Waveform
 from hwsim.stream import Block, OverrunPolicy, SampleArray, SampleType, Span, Status
 from hwsim.subscription import OnError, SubscriptionStatus
 '''

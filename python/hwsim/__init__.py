@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hwsim.opening import close_all, open
     from hwsim.operation import Operation, operations
     from hwsim.registers import Field, Register, Registers
-    from hwsim.signals import Signal
+    from hwsim.signals import Connection, Signal
     from hwsim.stream import Block, Stream
     from hwsim.subscription import Subscription
 
@@ -43,6 +43,7 @@ __all__ = [
     "Block",
     "Calibration",
     "CancelToken",
+    "Connection",
     "Device",
     "DeviceInfo",
     "Event",
@@ -83,6 +84,7 @@ _MODULES = {
     "Operation": "operation",
     "Register": "registers",
     "Registers": "registers",
+    "Connection": "signals",
     "Signal": "signals",
     "Stream": "stream",
     "Subscription": "subscription",

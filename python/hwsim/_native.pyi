@@ -33,6 +33,7 @@ _Register = tuple[str, int, Access, int, int, str]
 _Signal = tuple[int, float, float, float, float, float, float, float, float, float, float]
 _OutputScale = tuple[float, float, int]
 _Connection = tuple[int, float, float, float, float, float]
+_Link = tuple[str, str, str, int, float, float, float, float, float, bool]
 _Fault = tuple[FaultKind, int, int, float, float, int, int, int]
 _StreamConfig = tuple[float, int, int, int, int]
 _Block = tuple[int, int, int]
@@ -170,6 +171,7 @@ class Device:
     ) -> None: ...
     def disconnect(self, channel: int, /) -> None:
         """Takes an output away from a channel: its power-on signal is back."""
+    def _connections(self) -> list[_Link]: ...
     def _read_voltage(
         self, channel: int, limit: float | None = None, cancel: CancelToken | None = None, /
     ) -> float: ...

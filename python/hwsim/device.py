@@ -28,7 +28,7 @@ from hwsim.models.declare import Model
 from hwsim.models.lookup import Source, find
 from hwsim.models.maps import Map
 from hwsim.registers import RegistersOf, as_uint32
-from hwsim.signals import GENERATED, WAVEFORMS, Signal, Waveform, saturation
+from hwsim.signals import GENERATED, WAVEFORMS, Connection, Signal, Waveform, saturation
 from hwsim.signals.signal import as_signal
 from hwsim.signals.source import table_of
 from hwsim.stream import OverrunPolicy, SampleType, Stream, as_channels
@@ -699,6 +699,11 @@ class Device(Scoped, _native.Device):
         if noise is None:
             noise = (self if to is None else to)._power_on_signal(channel, "connect").noise
         self._connect(channel, (number, gain, offset, delay, tau, noise), table, to)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """What drives its channels, by number, and then what its outputs drive on other devices."""
+        return [Connection(*one) for one in self._connections()]
 
     # ---------------------------------------------------------------------------- streams
 

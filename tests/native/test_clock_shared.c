@@ -317,6 +317,55 @@ static void power_is_that_of_each_device(void) {
   hwsim_device_free(meter);
 }
 
+static void connections_are_listed(void) {
+  hwsim_device *supply = open_as("supply", VIRTUAL), *meter = open_as("meter", VIRTUAL);
+  hwsim_connection connection = {.output = 1, .gain = 2, .offset_v = 3, .delay_ns = 4, .tau_s = 5};
+  const double table[2] = {0, 1};
+  hwsim_link *links;
+  size_t count;
+  CHECK_OK(hwsim_output_list(supply, &count, &links));
+  CHECK_EQUAL(count, 0);
+  free(links);
+  wire(supply, meter, 3, plain);
+  CHECK_OK(hwsim_output_connect(supply, meter, 1, &connection, table, 2));
+  wire(supply, NULL, 2, plain);
+  wire(meter, supply, 0, plain);
+  CHECK_OK(hwsim_output_list(supply, &count, &links));
+  const struct {
+    const char *from, *output, *to;
+    uint32_t channel;
+  } expected[] = {{"meter", "output0", "supply", 0},
+                  {"supply", "output0", "supply", 2},
+                  {"supply", "output0", "meter", 3},
+                  {"supply", "output1", "meter", 1}};
+  CHECK_EQUAL(count, LENGTH(expected));
+  for (size_t i = 0; i < count; i++) {
+    CHECK_TEXT(links[i].from, expected[i].from);
+    CHECK_TEXT(links[i].output, expected[i].output);
+    CHECK_TEXT(links[i].to, expected[i].to);
+    CHECK_EQUAL(links[i].channel, expected[i].channel);
+  }
+  CHECK(links[3].has_function && !links[2].has_function);
+  CHECK_NEAR(links[3].gain, 2, 0);
+  CHECK_NEAR(links[3].offset_v, 3, 0);
+  CHECK_EQUAL(links[3].delay_ns, 4);
+  CHECK_NEAR(links[3].tau_s, 5, 0);
+  free(links);
+  wire(meter, NULL, 3, plain); /* instead */
+  CHECK_OK(hwsim_output_disconnect(meter, 1));
+  hwsim_device_close(meter);
+  CHECK_OK(hwsim_output_list(supply, &count, &links));
+  CHECK_EQUAL(count, 2);
+  CHECK_TEXT(links[0].from, "meter"); /* it stays at what it was */
+  free(links);
+  CHECK_OK(hwsim_output_list(meter, &count, &links));
+  CHECK_EQUAL(count, 1);
+  CHECK_TEXT(links[0].to, "supply");
+  free(links);
+  hwsim_device_free(supply);
+  hwsim_device_free(meter);
+}
+
 static void what_cannot_be_connected_is_named(void) {
   hwsim_device *supply = open_as("supply", VIRTUAL), *meter = open_as("meter", VIRTUAL);
   hwsim_device *others[] = {open_as("x", "clock=virtual:x"), open_as("y", "clock=virtual"),
@@ -568,6 +617,7 @@ static const test tests[] = {
     TEST(a_wait_for_a_crossing_sees_the_other_device),
     TEST(either_may_be_closed_first),
     TEST(power_is_that_of_each_device),
+    TEST(connections_are_listed),
     TEST(what_cannot_be_connected_is_named),
     TEST(a_behaviour_uses_no_device_on_its_clock),
     TEST(a_behaviour_holds_the_time_of_all),

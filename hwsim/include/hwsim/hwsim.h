@@ -643,6 +643,24 @@ HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_connect(hwsim_device *device, h
                                                          const hwsim_connection *connection,
                                                          const double *function_v,
                                                          size_t function_length);
+/* A connection that there is. */
+typedef struct hwsim_link {
+  char from[64];   /* the device whose output it is, also if that is closed by now */
+  char output[64]; /* its name in that device's model; a longer one is cut */
+  char to[64];     /* the device whose channel it is */
+  uint32_t channel;
+  double gain, offset_v; /* these five as in hwsim_connection */
+  int64_t delay_ns;
+  double tau_s, noise_v;
+  bool has_function;
+} hwsim_link;
+
+/* The connections of a device: those that drive its channels, by their numbers, and then those by
+ * which its outputs drive channels of others, in the order in which they were made; an array of
+ * *count_out, to be released with free(). The channels of a device that is closed have none.
+ * Errors: ENOMEM, EFORKED. */
+HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_list(hwsim_device *device, size_t *count_out,
+                                                      hwsim_link **links_out);
 /* The power-on signal comes back. Errors: EINVALID (no such channel), ESTATE (no output is
  * connected to it), ECLOSED, EFORKED. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_disconnect(hwsim_device *device, uint32_t channel);

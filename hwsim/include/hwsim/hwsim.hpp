@@ -399,6 +399,13 @@ public:
                                function_length));
   }
   void disconnect(std::uint32_t channel) { check(hwsim_output_disconnect(get(), channel)); }
+  std::vector<hwsim_link> connections() const {
+    std::size_t count = 0;
+    hwsim_link *links = nullptr;
+    check(hwsim_output_list(get(), &count, &links));
+    std::unique_ptr<hwsim_link, decltype(&std::free)> owner(links, &std::free);
+    return std::vector<hwsim_link>(links, links + count);
+  }
   double read_voltage(std::uint32_t channel, timeout limit = {},
                       const cancel_token *cancel = nullptr) {
     hwsim_call call = options(limit, cancel);

@@ -48,6 +48,7 @@
   X(device, set_output, when_blocking, 2, REGISTER, "Sets the voltage of an output")               \
   X(device, connect, copies, 0, NOTHING, "Connects an output to a channel")                        \
   X(device, disconnect, never, 0, NOTHING, "Takes an output away from a channel")                  \
+  X(device, connections, never, 0, NOTHING, "What is connected to its channels and outputs")       \
   X(device, read_voltage, when_blocking, 2, NOTHING, "Converts a channel's next sample")           \
   X(device, read_voltages, when_blocking, 2, NOTHING, "Converts several channels at one instant")  \
   X(device, calibrate, computes, 0, NOTHING, "Measures the converter of a channel, corrects it")   \

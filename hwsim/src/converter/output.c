@@ -150,8 +150,16 @@ static signal_source *new_source(const hwsim_device *device, const hwsim_connect
                      .lowest_v = scale.lowest_v,
                      .highest_v = scale.highest_v,
                      .table_length = length};
+  hwsim_link link = {.gain = connection->gain,
+                     .offset_v = connection->offset_v,
+                     .delay_ns = connection->delay_ns,
+                     .tau_s = connection->tau_s,
+                     .noise_v = connection->noise_v,
+                     .has_function = length > 0};
+  strcpy(link.from, device->config.name);
+  strncpy(link.output, device->model->outputs[connection->output].name, sizeof link.output - 1);
   response *driven = response_new(&config, function);
-  signal_source *source = driven ? signal_driven(driven) : NULL;
+  signal_source *source = driven ? signal_driven(driven, &link) : NULL;
   if (driven && !source)
     response_free(driven);
   return source;
@@ -231,6 +239,48 @@ hwsim_error hwsim_output_disconnect(hwsim_device *device, uint32_t channel) {
                      "no output is connected to channel %u", channel);
   error = hwsim_signal_default(device, channel, &connected);
   return error ? error : hwsim_signal_set(device, channel, &connected, NULL, 0);
+}
+
+static void list_one(const signal_source *source, hwsim_link *links_out, size_t *count_io) {
+  hwsim_link *next = links_out ? &links_out[*count_io] : NULL;
+  ++*count_io;
+  if (!next)
+    return;
+  *next = *source->link;
+  strcpy(next->to, source->on->config.name);
+  next->channel = source->channel;
+}
+
+/* How many there are; NULL: they are only counted. Mutex held. */
+static size_t list_all(const hwsim_device *device, hwsim_link *links_out) {
+  const outputs *self = device->outputs;
+  size_t count = 0;
+  for (uint32_t i = 0; i < device->config.channels; i++) {
+    const signal_source *source = converters_source(device, i);
+    if (source->driven && source->on)
+      list_one(source, links_out, &count);
+  }
+  for (size_t i = 0; self && i < self->count; i++)
+    if (self->taps[i].source->on && self->taps[i].source->on != device)
+      list_one(self->taps[i].source, links_out, &count);
+  return count;
+}
+
+hwsim_error hwsim_output_list(hwsim_device *device, size_t *count_out, hwsim_link **links_out) {
+  const hwsim_operation *operation = OPERATION(device, connections);
+  hwsim_error error = timeline_lock_any(device, operation);
+  if (error)
+    return error;
+  size_t count = list_all(device, NULL);
+  hwsim_link *links = malloc((count + 1) * sizeof *links);
+  if (links)
+    list_all(device, links);
+  timeline_unlock(device);
+  if (!links)
+    return error_no_memory(device->config.name, operation->name);
+  *count_out = count;
+  *links_out = links;
+  return HWSIM_OK;
 }
 
 hwsim_error hwsim_output_get(hwsim_device *device, uint32_t output, double *volts_out) {

@@ -19,6 +19,7 @@ typedef struct signal_source {
   float table_lowest, table_highest;
   int16_t *table_codes; /* the table as measured, where no noise makes each round different */
   size_t table_length;
+  hwsim_link *link;        /* of an output: what it says of itself; or NULL */
   response *driven;        /* of an output; or NULL */
   struct hwsim_device *on; /* what it drives: a channel of this device; NULL: none any more */
   uint32_t channel;

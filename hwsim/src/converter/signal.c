@@ -41,16 +41,22 @@ void signal_release(signal_source *source) {
     return;
   free(source->table_codes);
   free(source->table);
+  free(source->link);
   response_free(source->driven);
   free(source);
 }
 
-signal_source *signal_driven(response *driven) {
+signal_source *signal_driven(response *driven, const hwsim_link *link) {
   signal_source *source = zeroed(sizeof *source);
-  if (!source)
+  hwsim_link *copy = malloc(sizeof *copy);
+  if (!source || !copy) {
+    free(source);
+    free(copy);
     return NULL;
+  }
   atomic_init(&source->references, 1);
   source->driven = driven;
+  source->link = memcpy(copy, link, sizeof *copy);
   return source;
 }
 
@@ -157,6 +163,10 @@ void converters_enable(hwsim_device *device, bool enabled) {
 }
 
 bool converters_are_enabled(const hwsim_device *device) { return device->converters->enabled; }
+
+const signal_source *converters_source(const hwsim_device *device, uint32_t channel) {
+  return channel_of(device, channel)->source;
+}
 
 channel_view converters_view(const hwsim_device *device, uint32_t channel) {
   const channel_state *state = channel_of(device, channel);

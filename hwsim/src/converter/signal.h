@@ -36,6 +36,8 @@ void converters_enable(hwsim_device *device, bool enabled);
 bool converters_are_enabled(const hwsim_device *device);
 /* One sample of a channel that there is: its next one. */
 int16_t converters_take(hwsim_device *device, uint32_t channel, int64_t at_ns);
+/* What the channel measures, without a reference. */
+const signal_source *converters_source(const hwsim_device *device, uint32_t channel);
 channel_view converters_view(const hwsim_device *device, uint32_t channel);
 /* Without references; of samples that begin at a time. What an output drives is that of now. */
 signal_plan converters_plan(const hwsim_device *device, uint32_t channel, double rate_hz,
@@ -47,9 +49,9 @@ correction *converters_set_correction(hwsim_device *device, uint32_t channel, co
 typedef void converters_listener(hwsim_device *device, uint32_t channel, bool from_first_sample,
                                  int64_t now_ns);
 void converters_set_listener(hwsim_device *device, converters_listener *listener);
-/* A source that an output drives, which takes over the response; NULL: no memory. No lock needed.
- */
-signal_source *signal_driven(response *driven);
+/* A source that an output drives, which takes over the response; the link is copied. NULL: no
+ * memory. No lock needed. */
+signal_source *signal_driven(response *driven, const hwsim_link *link);
 /* Connects it to a channel instead of the signal, of which it takes the converter over; returns the
  * one before, to be released. */
 signal_source *converters_connect(hwsim_device *device, uint32_t channel, signal_source *source,

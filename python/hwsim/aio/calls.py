@@ -21,7 +21,7 @@ from hwsim.device import FaultKind, Progress
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.models.declare import Model
 from hwsim.models.maps import Map
-from hwsim.signals import Signal, Waveform
+from hwsim.signals import Connection, Signal, Waveform
 from hwsim.stream import Block, OverrunPolicy, SampleArray, SampleType, Span, Status
 from hwsim.subscription import OnError, SubscriptionStatus
 
@@ -866,6 +866,11 @@ class Device(Opened):
             noise=noise,
             function=function,
         )
+
+    @property
+    def connections(self) -> list[Connection]:
+        """What drives its channels, by number, and then what its outputs drive on other devices."""
+        return self.blocking.connections
 
     def stream(
         self,

@@ -46,6 +46,35 @@ class Signal:
     rate: float | None = None
 
 
+@dataclass(frozen=True)
+class Connection:
+    """An output that drives a channel; see :meth:`Device.connect() <hwsim.Device.connect>`.
+
+    Attributes:
+        device: The name of the device whose output it is; it may be closed by now.
+        output: The output's name in the model; of a longer one the first 63 bytes.
+        to: The name of the device whose channel it is.
+        channel: Its number.
+        gain: The factor.
+        offset: In volts.
+        delay: In seconds.
+        tau: Time constant, in seconds.
+        noise: RMS, in volts.
+        function: Whether there is one.
+    """
+
+    device: str
+    output: str
+    to: str
+    channel: int
+    gain: float
+    offset: float
+    delay: float
+    tau: float
+    noise: float
+    function: bool
+
+
 def as_signal(native: Sequence[float]) -> Signal:
     """Returns what the native module gives as a tuple."""
     waveform, *values = native
