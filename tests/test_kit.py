@@ -120,6 +120,7 @@ def build(text: str, folder: Path) -> None:
     source.write_text(textwrap.dedent(text))
     kit = f"-I{ROOT / 'interface/kit'}"
     options = ["-python", "-c++", "-builtin", "-interface", "foreign"]
+    options += ["-nogil"] if sysconfig.get_config_var("Py_GIL_DISABLED") else []
     subprocess.run([swig, *options, kit, "-outdir", folder, "-o", wrapper, source], check=True)
     target = folder / f"foreign{sysconfig.get_config_var('EXT_SUFFIX')}"
     flags = ["-std=c++17", "-O0", "-fPIC", "-DSWIG_TYPE_TABLE=foreign", "-shared"]

@@ -77,9 +77,9 @@ class Subscription(Scoped, _native.Subscription):
             None if callback is None else self,
         )
         if callback is not None:
-            _kept_by(device).add(self)
+            self._kept_by(device).add(self)
             if not self.is_open:  # the callback has closed it already
-                _kept_by(device).discard(self)
+                self._kept_by(device).discard(self)
 
     def close(self) -> None:
         """Ends the subscription and drops the events in its queue. Closing twice is fine.
@@ -90,7 +90,17 @@ class Subscription(Scoped, _native.Subscription):
         super().close()
         device = self._device()
         if device is not None:
-            _kept_by(device).discard(self)
+            self._kept_by(device).discard(self)
+
+    @staticmethod  # not of the module, whose names are gone when a destructor at exit closes
+    def _kept_by(device: _native.Device) -> set[Subscription]:
+        """Returns the subscriptions with a callback that the device keeps until they are closed.
+
+        The first thread that asks makes the set. It is the device's own, so that a device, a
+        callback and what the callback refers to can be collected together.
+        """
+        kept: set[Subscription] = device.__dict__.setdefault("_subscriptions", set())
+        return kept
 
     def __trace_label__(self, method: str) -> str | None:
         """What a trace of hwsim.proof calls a native call."""
@@ -166,13 +176,3 @@ def _wanted(kinds: Iterable[EventKind] | None) -> frozenset[EventKind]:
     if not wanted:
         raise ValueError(f"kinds must be at least one of {', '.join(KINDS)}, got {kinds!r}")
     return frozenset(wanted)
-
-
-def _kept_by(device: _native.Device) -> set[Subscription]:
-    """Returns the subscriptions with a callback that the device keeps alive until they are closed.
-
-    The first thread that asks makes the set. It is the device's own, so that a device, a callback
-    and what the callback refers to can be collected together.
-    """
-    kept: set[Subscription] = device.__dict__.setdefault("_subscriptions", set())
-    return kept
