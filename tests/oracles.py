@@ -171,6 +171,7 @@ CASES = [
     Case(interrupted_stand_in, "crashes", "crashes", short=False),
     Case(interrupted_stand_in, "works_once", "obeys", short=False),
     Case(forked_stand_in, "refuses_in_child", "refuses"),
+    Case(forked_stand_in, "is_alone", "survives"),
     Case(forked_stand_in, "crashes_in_child", "crashes", short=False),
     Case(leaked_stand_in, "leaks_seldom", "leaks"),
     Case(leaked_stand_in, "fills_cache", "clean", short=False),

@@ -13,6 +13,7 @@ _lock = threading.Lock()
 _process = os.getpid()
 _number = itertools.count()
 _used: list[object] = []
+_inside: list[int] = []
 _cache: dict[int, object] = {}
 
 
@@ -66,6 +67,16 @@ def crashes_in_child() -> None:
     """Uses in a child what is only there in the parent."""
     if os.getpid() != _process:
         ctypes.string_at(0)
+
+
+def is_alone() -> bool:
+    """Gives something else while another thread of this process is in it, and only then."""
+    process = os.getpid()
+    alone = process not in _inside
+    _inside.append(process)
+    time.sleep(0.005)
+    _inside.remove(process)
+    return alone
 
 
 def leaks_seldom() -> None:

@@ -127,12 +127,12 @@ def test_call_that_cannot_be_made_is_inconclusive() -> None:
         proof.assert_no_leak("nowhere:nothing")
 
 
-@pytest.mark.parametrize(("oracle", "calls"), [("leak", 8), ("fork", 9)])
-def test_what_many_calls_would_cost_is_said_before_they_are_made(oracle: str, calls: int) -> None:
+@pytest.mark.parametrize("oracle", ["leak", "fork"])
+def test_what_many_calls_would_cost_is_said_before_they_are_made(oracle: str) -> None:
     """Two calls at most were made."""
     finding = proof.check("time:sleep", 0.2, oracles=[oracle], budget=1.0)[oracle]
     assert finding.verdict == "inconclusive"
-    assert re.search(rf"not measured: a call takes .* s, and {calls} are needed", finding.advice)
+    assert re.search("not measured: a call takes .* s, and 9 are needed", finding.advice)
 
 
 def test_slow_call_is_made_less_often() -> None:

@@ -146,7 +146,7 @@ def assert_no_leak(
         errors: Arguments with which it fails: one tuple for each error path.
         setup: Python code that runs first, in the fresh process.
         limit: Seconds after which the first call is given up.
-        budget: Seconds for all calls of one path, which are eight at least.
+        budget: Seconds for all calls of one path, which are nine at least.
 
     Returns:
         What was found.

@@ -340,8 +340,9 @@ def _fork_once(
             entering.put(None)
             _result(subject)
 
+    thread = threading.Thread(target=keep_busy, daemon=True)
     if busy is not None:
-        threading.Thread(target=keep_busy, daemon=True).start()
+        thread.start()
         entering.get()
         time.sleep(min(busy / 3, 0.5))
     reader, writer = os.pipe()
@@ -357,6 +358,8 @@ def _fork_once(
             os._exit(0)
     os.close(writer)
     stop.set()
+    if busy is not None:  # what two threads of a process may not use at once is not fork's fault
+        thread.join(patience)
     with open(reader, "rb") as answer:
         results = [_result(subject) for _ in range(count)]
         outcome, text = _child_outcome(pid, answer.fileno(), patience)

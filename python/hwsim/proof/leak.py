@@ -28,7 +28,7 @@ from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, confirmed, inconc
 
 ORACLE = "leak"
 WARM_UP, BATCHES = 2, 5
-FEWEST = 2 + 1 + BATCHES  # calls: two that are looked at, one before the batches, and one in each
+FEWEST = 2 + 2 + BATCHES  # calls: two that are looked at, two before those that count, and those
 MOST = 100  # calls in a batch: all together must find descriptors enough, should each leak one
 LONG = 20  # batches before those that count, where little seems to leak: they fill most caches
 ROOM = 1 << 29  # bytes that all batches may leak
@@ -79,7 +79,7 @@ def check_leak(
         subject: The call.
         errors: Arguments with which it fails: one tuple for each error path.
         limit: Seconds after which the first call is given up.
-        budget: Seconds for all calls of one path, which are eight at least; if they would take
+        budget: Seconds for all calls of one path, which are nine at least; if they would take
             longer, they are not made. As many again for what seems to leak.
 
     Returns:
@@ -221,15 +221,14 @@ def _grow(
     counters = {kind: count for kind, count in _counters(watched).items() if count() >= 0}
     counts = {kind: array.array("q", bytes(8 * (BATCHES + 1))) for kind in counters}
     threads = _entries(TASKS)
-    for batch in range(-warm_up if calls > 1 else 0, BATCHES + 1):
+    for batch in range(-warm_up if calls > 1 else -1, BATCHES + 1):
         for _ in range(calls):
             with contextlib.suppress(Exception):
                 function(*arguments)
         _settle(threads)
         threads = _entries(TASKS)
-        if batch >= 0:
-            for kind, count in counters.items():
-                counts[kind][batch] = count()
+        for kind, count in counters.items():  # also before: to count takes something the first time
+            counts[kind][max(batch, 0)] = count()
     growth = {
         kind: [after - before for before, after in itertools.pairwise(each)]
         for kind, each in counts.items()
