@@ -14,7 +14,7 @@ import pytest
 from conftest import run_script
 from hwsim import proof
 from hwsim.cli import main
-from hwsim.proof import checked, exit, gil, interrupt, verdict
+from hwsim.proof import checked, child, exit, gil, interrupt, verdict
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding, confirmed
 
@@ -177,6 +177,26 @@ def test_oracle_that_cannot_tell_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     finding = interrupt.check_interrupt(Subject("time:sleep", (0.4,)))
     assert finding.verdict == "inconclusive"
     assert "'deaf' got 'obeys'" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("obeys obeys", "obeys"),
+        ("obeys deaf obeys obeys", "obeys"),
+        ("deaf obeys deaf deaf", "deaf"),
+        ("obeys deaf obeys deaf obeys deaf", "inconclusive"),
+    ],
+)
+def test_signals_that_disagree_are_sent_again(
+    told: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = child.Ended([1.0, 0.0, "returned"], "", 0, 0.0, "", "")
+    findings = iter([Finding("interrupt", each) for each in told.split()])
+    monkeypatch.setattr(child, "run", lambda *given, limit: usual)
+    monkeypatch.setattr(interrupt, "_attempt", lambda *given: next(findings))
+    assert interrupt.judge(Subject("time:sleep", (1,)), limit=1.0).verdict == expected
+    assert not list(findings)
 
 
 def test_finding_stands_when_its_controls_do(monkeypatch: pytest.MonkeyPatch) -> None:
