@@ -2,7 +2,8 @@
  *
  *   model     (name, channels, big_endian, registers, memories, fifos, rules, claims, outputs)
  *   register  (name, address, bits, access, reset_value, writable, description, fields, role)
- *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators)
+ *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators, constraint,
+ *              lowest, highest)
  *   memory    (name, address, bits, words, access, description)
  *   fifo      (name, depth, data, pops, pushes, level, empty, full, overflow, underflow)
  *   rule      (when, on, conditions, delay_ns, jitter_ns, ignore_again, then, target, source,
@@ -69,10 +70,14 @@ static bool parse_fields(PyObject *list, description *whole, std::vector<hwsim_f
     hwsim_field one{};
     PyObject *enumerators = nullptr;
     unsigned flags = 0;
-    int onread = 0, onwrite = 0;
-    if (!PyArg_ParseTuple(item, "sbbIiizO", &one.name, &one.lsb, &one.width, &flags, &onread,
-                          &onwrite, &one.description, &enumerators))
+    int onread = 0, onwrite = 0, constraint = 0;
+    unsigned long long lowest = 0, highest = 0;
+    if (!PyArg_ParseTuple(item, "sbbIiizOiKK", &one.name, &one.lsb, &one.width, &flags, &onread,
+                          &onwrite, &one.description, &enumerators, &constraint, &lowest, &highest))
       return false;
+    one.constraint = static_cast<hwsim_constraint>(constraint);
+    one.lowest = lowest;
+    one.highest = highest;
     one.readable = flags & READABLE;
     one.writable = flags & WRITABLE;
     one.pulse = flags & PULSE;
@@ -263,9 +268,11 @@ static PyObject *describe_enumerator(const hwsim_enumerator &one) {
 static PyObject *describe_field(const hwsim_field &one) {
   unsigned flags = (one.readable ? READABLE : 0) | (one.writable ? WRITABLE : 0) |
                    (one.pulse ? PULSE : 0) | (one.once ? ONCE : 0);
-  return Py_BuildValue("(sIIIiizN)", one.name, one.lsb, one.width, flags, one.onread, one.onwrite,
-                       one.description,
-                       tuple_of(one.enumerators, one.enumerator_count, describe_enumerator));
+  using number = unsigned long long;
+  return Py_BuildValue(
+      "(sIIIiizNiKK)", one.name, one.lsb, one.width, flags, one.onread, one.onwrite,
+      one.description, tuple_of(one.enumerators, one.enumerator_count, describe_enumerator),
+      one.constraint, static_cast<number>(one.lowest), static_cast<number>(one.highest));
 }
 
 static PyObject *describe_register(const hwsim_register &one) {

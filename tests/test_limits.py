@@ -221,6 +221,8 @@ NOT_HERE = (
     "must be RW, RO or WO",
     "must be on a register",
     "must have up to %d conditions",
+    "or as after a reset",
+    "from 0x%llX to 0x%llX",
     "delay must be 0, or from 1 us",
     "channel must be from 0 to 63",
     "depth must be from 1 to 65536",

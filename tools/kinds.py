@@ -24,6 +24,7 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "Role": ("ROLES", headers.numbered("HWSIM_ROLES")),
     "OnRead": ("ON_READS", headers.numbered("HWSIM_ONREADS")),
     "OnWrite": ("ON_WRITES", headers.numbered("HWSIM_ONWRITES")),
+    "Constraint": ("CONSTRAINTS", headers.numbered("HWSIM_CONSTRAINTS")),
     "When": ("WHENS", headers.numbered("HWSIM_WHENS")),
     "Then": ("THENS", headers.numbered("HWSIM_THENS")),
     "Comparison": ("COMPARISONS", headers.numbered("HWSIM_COMPARISONS")),

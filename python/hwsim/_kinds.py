@@ -69,6 +69,9 @@ ON_READS: tuple[OnRead, ...] = get_args(OnRead)
 OnWrite = Literal["", "woset", "woclr", "wot", "wzs", "wzc", "wzt", "wclr", "wset"]
 ON_WRITES: tuple[OnWrite, ...] = get_args(OnWrite)
 
+Constraint = Literal["", "enumerated", "range"]
+CONSTRAINTS: tuple[Constraint, ...] = get_args(Constraint)
+
 When = Literal["written", "read", "changed", "every", "started"]
 WHENS: tuple[When, ...] = get_args(When)
 

@@ -68,6 +68,19 @@ typedef enum hwsim_onwrite {
 #undef HWSIM_X
 } hwsim_onwrite;
 
+/* X(NAME, value, text, meaning): which values an operation may write to a field. The one that it
+ * resets to is always one of them. Rules and behaviours may do as they like. */
+#define HWSIM_CONSTRAINTS(X)                                                                       \
+  X(NONE, 0, "", "all")                                                                            \
+  X(ENUMERATED, 1, "enumerated", "those of its enumerators")                                       \
+  X(RANGE, 2, "range", "from `lowest` to `highest`")
+
+typedef enum hwsim_constraint {
+#define HWSIM_X(name, value, text, meaning) HWSIM_CONSTRAINT_##name = value,
+  HWSIM_CONSTRAINTS(HWSIM_X)
+#undef HWSIM_X
+} hwsim_constraint;
+
 /* A name for a value of a field. */
 typedef struct hwsim_enumerator {
   const char *name;
@@ -88,6 +101,9 @@ typedef struct hwsim_field {
   hwsim_onwrite onwrite;
   const hwsim_enumerator *enumerators;
   uint32_t enumerator_count;
+  /* Another value is refused with EINVALID; a write of some of its bits only is not looked at. */
+  hwsim_constraint constraint;
+  uint64_t lowest, highest; /* of a range */
 } hwsim_field;
 
 /* Addresses are bytes. A register is aligned to its size and overlaps no other. */

@@ -156,9 +156,12 @@ static void add_fact(model_image *self, size_t place) {
   effect what = effect_of_access(entry, all);
   for (uint32_t i = 0; i < entry->field_count; i++)
     add_field(&what, &entry->fields[i]);
-  bool plain = is_plain(entry, &what, all);
+  bool plain = is_plain(entry, &what, all), constrained = false;
+  for (uint32_t i = 0; i < entry->field_count; i++)
+    constrained |= entry->fields[i].constraint != HWSIM_CONSTRAINT_NONE;
   unsigned flags = access_flags(entry->access) | (plain && !entry->role ? PLAIN : 0) |
-                   (self->behaviours[entry->role].timed ? TIMED : 0);
+                   (self->behaviours[entry->role].timed ? TIMED : 0) |
+                   (constrained ? CONSTRAINED : 0);
   self->facts[place] = (fact){.writable = what.written[HWSIM_ONWRITE_VALUE],
                               .all = all,
                               .bits = entry->bits,

@@ -30,7 +30,8 @@ enum {
   RULED = 16, /* an access, or a change, can set off rules */
   CLAIMED_READ = 32,
   CLAIMED_WRITE = 64, /* a behaviour is called for it */
-  DRIVES = 128        /* an output follows it */
+  DRIVES = 128,       /* an output follows it */
+  CONSTRAINED = 256   /* some values are refused */
 };
 
 /* The numbers of the claims on a register; NOWHERE: none. */

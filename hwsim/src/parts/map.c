@@ -150,6 +150,15 @@ static const char *fault_of_field(const hwsim_register *entry, uint32_t i) {
   }
   if (field->enumerator_count && !field->enumerators)
     return "has no enumerators";
+  if ((unsigned)field->constraint > HWSIM_CONSTRAINT_RANGE)
+    return "has an unknown constraint";
+  if (field->constraint && !field->writable)
+    return "has a constraint, but cannot be written";
+  if (field->constraint == HWSIM_CONSTRAINT_ENUMERATED && !field->enumerator_count)
+    return "takes the values of its enumerators, but has none";
+  if (field->constraint == HWSIM_CONSTRAINT_RANGE &&
+      (field->lowest > field->highest || field->highest & ~ones(field->width)))
+    return "has a range that is empty, or does not fit";
   for (uint32_t k = 0; k < field->enumerator_count; k++)
     if (!field->enumerators[k].name || field->enumerators[k].value & ~ones(field->width))
       return "has an enumerator without a name, or whose value does not fit";

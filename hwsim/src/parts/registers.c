@@ -12,6 +12,7 @@
 #include "timeline/call.h"
 #include "timeline/request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -738,6 +739,52 @@ static inline hwsim_error check_fits(const hwsim_device *device, const op_kind *
                    (unsigned long long)highest, bits, address, (unsigned long long)value);
 }
 
+static bool is_allowed(const hwsim_field *field, uint64_t value) {
+  if (field->constraint == HWSIM_CONSTRAINT_RANGE)
+    return value >= field->lowest && value <= field->highest;
+  bool found = field->constraint == HWSIM_CONSTRAINT_NONE;
+  for (uint32_t i = 0; !found && i < field->enumerator_count; i++)
+    found = field->enumerators[i].value == value;
+  return found;
+}
+
+static void describe_allowed(const hwsim_field *field, char *text, size_t size) {
+  if (field->constraint == HWSIM_CONSTRAINT_RANGE) {
+    snprintf(text, size, "from 0x%llX to 0x%llX", (unsigned long long)field->lowest,
+             (unsigned long long)field->highest);
+    return;
+  }
+  size_t used = 0;
+  for (uint32_t i = 0; i < field->enumerator_count && used < size; i++) {
+    const hwsim_enumerator *each = &field->enumerators[i];
+    used += (size_t)snprintf(text + used, size - used, "%s%.40s = 0x%llX", i ? ", " : "",
+                             each->name, (unsigned long long)each->value);
+  }
+  if (used >= size)
+    memcpy(text + size - 4, "...", 4);
+}
+
+/* EINVALID: a value that a field does not take. */
+static hwsim_error check_allowed(const hwsim_device *device, const op_kind *kind, size_t place,
+                                 uint64_t value, uint64_t mask) {
+  const hwsim_register *entry = &device->registers->map[place];
+  if (!(device->registers->facts[place].flags & CONSTRAINED))
+    return HWSIM_OK;
+  for (uint32_t i = 0; i < entry->field_count; i++) {
+    const hwsim_field *field = &entry->fields[i];
+    uint64_t ones = UINT64_MAX >> (64 - field->width), bits = value >> field->lsb & ones;
+    uint64_t reset = entry->reset_value >> field->lsb & ones;
+    if ((mask >> field->lsb & ones) != ones || bits == reset || is_allowed(field, bits))
+      continue;
+    char allowed[128];
+    describe_allowed(field, allowed, sizeof allowed);
+    return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
+                     "%.64s.%.64s must be %s, or as after a reset, 0x%llX; got 0x%llX", entry->name,
+                     field->name, allowed, (unsigned long long)reset, (unsigned long long)bits);
+  }
+  return HWSIM_OK;
+}
+
 hwsim_error hwsim_register_read(hwsim_device *device, uint32_t address, const hwsim_call *call,
                                 uint64_t *value_out) {
   register_op self;
@@ -756,6 +803,8 @@ hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address, uint64_
   hwsim_error error = prepare(&self, &write_one, device, address, 1, WRITABLE);
   if (!error)
     error = check_fits(device, &write_one, address, "value", value, self.base.bytes * 8);
+  if (!error && self.base.kind == &write_one)
+    error = check_allowed(device, &write_one, self.place, value, UINT64_MAX);
   if (error)
     return error;
   self.value = value;
@@ -776,6 +825,8 @@ static hwsim_error run_block(hwsim_device *device, const op_kind *kind, uint32_t
   for (size_t i = 0; !error && input && i < count; i++)
     error = check_fits(device, kind, address, "values", input[i],
                        self.base.bytes / (uint32_t)count * 8);
+  for (size_t i = 0; !error && input && self.base.kind == kind && i < count; i++)
+    error = check_allowed(device, kind, self.place + i, input[i], UINT64_MAX);
   if (!error)
     error = request_memory(call, device, kind->row, count * sizeof *input, values_io);
   if (error)
@@ -813,6 +864,11 @@ static hwsim_error run_bytes(hwsim_device *device, const op_kind *kind, uint32_t
     return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
                      "count must be at least 1, got %zu", count);
   hwsim_error error = prepare_bytes(&self, kind, device, address, count, access);
+  self.data = *data_io;
+  for (size_t i = 0; !error && input && i < self.count; i++) {
+    uint64_t mask, value = given(device, &self, i, &mask);
+    error = check_allowed(device, kind, self.place + i, value, mask);
+  }
   if (!error)
     error = request_memory(call, device, kind->row, count, data_io);
   if (error)
@@ -854,6 +910,8 @@ hwsim_error hwsim_register_update(hwsim_device *device, uint32_t address, uint64
   error = check_fits(device, &update_one, address, "mask", mask, entry->bits);
   if (!error)
     error = check_fits(device, &update_one, address, "value", value, entry->bits);
+  if (!error)
+    error = check_allowed(device, &update_one, self.place, value, mask);
   if (error)
     return error;
   self.mask = mask;

@@ -17,7 +17,7 @@ from hwsim.cli import command
 from hwsim.cli.quantity import quantity
 from hwsim.cli.table import table
 from hwsim.errors import NotFound
-from hwsim.models import Map
+from hwsim.models import Map, document
 
 _FORMS = {"yaml": models.yaml_of, "c": models.c_header, "markdown": models.markdown}
 
@@ -105,6 +105,7 @@ def _show_model(console: Console, arguments: argparse.Namespace) -> None:
         sys.stdout.write(_FORMS[arguments.form](entries))
         return
     console.print(f"{entries.name}: {entries.description or 'no description'}\n")
+    console.print(f"analogue channels: {entries.channels}; byte order: {entries.byte_order}\n")
     console.print(_map_table(entries))
     if entries.memories:
         rows = [
@@ -112,9 +113,9 @@ def _show_model(console: Console, arguments: argparse.Namespace) -> None:
             for one in entries.memories.values()
         ]
         console.print(table(("address", "memory", "words", "access"), rows))
-    if entries.behaviours:
-        calls = [(one.on, one.read or "", one.write or "") for one in entries.behaviours]
-        console.print(table(("behaviour of", "when read", "when written"), calls))
+    for part in document.tables(entries):
+        console.print(f"{part.title}:")
+        console.print(table(part.headings, part.rows))
     for remark in entries.remarks:
         console.print(f"not modelled: {remark}")
 
@@ -128,6 +129,7 @@ def _map_table(entries: Map) -> Table:
             high = field.lsb + field.width - 1
             bits = f"{high}..{field.lsb}" if field.width > 1 else str(field.lsb)
             values = ", ".join(f"{each.value} {each.name}" for each in field.enum)
+            values = ", ".join(filter(None, (values, document.allowed(field))))
             said = "; ".join(filter(None, (field.description, values)))
             rows.append((f"  {bits}", f"  {field.name}", field.access, "", said))
     return table(("address", "register", "access", "reset", "description"), rows)

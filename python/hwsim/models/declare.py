@@ -16,7 +16,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import EnumMeta
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast
 
 from hwsim import _kinds, _native
 from hwsim._kinds import Access, Code, OnRead, OnWrite, Role, Then, When
@@ -33,6 +33,7 @@ from hwsim.models.maps import (
     OutputInfo,
     RegisterInfo,
     RuleInfo,
+    constraint_of,
 )
 
 
@@ -50,6 +51,8 @@ class Field:
             ``"wzs"``, ``"wzc"``, ``"wzt"``, ``"wclr"``, ``"wset"`` as in SystemRDL.
         pulse: It is 0 again when the write is over.
         once: It takes the first write after power-on or a reset, and no other.
+        allowed: What may be written, beside the value that it resets to: ``(lowest, highest)``, or
+            ``"enumerated"``, the values of `enum`; None: all. Another value raises InvalidArgument.
         description: What it is for.
     """
 
@@ -65,8 +68,12 @@ class Field:
         onwrite: OnWrite = "",
         pulse: bool = False,
         once: bool = False,
+        allowed: tuple[int, int] | Literal["enumerated"] | None = None,
         description: str = "",
     ) -> None:
+        if isinstance(allowed, str):
+            choice("allowed", allowed, ("enumerated",))
+        self.allowed = allowed
         if access not in (None, "RW", "RO", "WO", "NA"):
             raise InvalidArgument(f"access must be RW, RO, WO, NA or None, got {access!r}")
         self.lsb, self.width, self.access, self.reset = lsb, width, access, reset
@@ -97,6 +104,8 @@ class Field:
             self.once,
             self.description,
             self.enum,
+            False,
+            *constraint_of(self.allowed or ""),
         )
 
 

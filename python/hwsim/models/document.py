@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim._kinds import Access
 from hwsim.errors import InvalidArgument
@@ -19,6 +20,7 @@ from hwsim.models.maps import (
     OutputInfo,
     RegisterInfo,
     RuleInfo,
+    constraint_of,
 )
 
 if TYPE_CHECKING:
@@ -158,6 +160,8 @@ def _field(register: str, name: str, said: dict[str, Any], default: Access) -> F
         said.get("once", False),
         said.get("description", ""),
         tuple(EnumValue(text, value) for text, value in said.get("values", {}).items()),
+        False,
+        *constraint_of(said.get("allowed", "")),
     )
 
 
@@ -287,6 +291,7 @@ def _said_field(one: FieldInfo, default: str) -> dict[str, Any]:
         "once": one.once,
         "description": one.description,
         "values": {each.name: each.value for each in one.enum},
+        "allowed": [one.lowest, one.highest] if one.constraint == "range" else one.constraint,
     }
     defaults = {
         "access": default if default in ("RW", "RO", "WO") else "RW",
@@ -296,8 +301,81 @@ def _said_field(one: FieldInfo, default: str) -> dict[str, Any]:
         "once": False,
         "description": "",
         "values": {},
+        "allowed": "",
     }
     return _without_defaults(said, defaults)
+
+
+class Table(NamedTuple):
+    """A part of a model that is not its registers, as text."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def tables(model: Map) -> list[Table]:
+    """What a model has beside registers and memories: outputs, FIFOs, rules, behaviours."""
+    outputs = [
+        (str(number), one.name, one.source, one.code, f"{one.range:g} V" if one.range else "")
+        for number, one in enumerate(model.outputs)
+    ]
+    fifos = [(one.name, str(one.depth), _said_fifo(one)) for one in model.fifos]
+    rules = [(str(number), *_said_rule(one)) for number, one in enumerate(model.rules)]
+    calls = [(one.on, one.read or "", one.write or "") for one in model.behaviours]
+    found = [
+        Table("Outputs", ("number", "output", "of", "code", "range"), outputs),
+        Table("FIFOs", ("FIFO", "depth", "where it shows"), fifos),
+        Table("Rules", ("rule", "when", "what it does"), rules),
+        Table("Behaviours", ("behaviour of", "when read", "when written"), calls),
+    ]
+    return [one for one in found if one.rows]
+
+
+def _said_fifo(one: FifoInfo) -> str:
+    uses = " and ".join(["popped by reads"] * one.pops + ["pushed by writes"] * one.pushes)
+    data = f"{one.data} {uses}".strip() if one.data else ""
+    names = ("level", "empty", "full", "overflow", "underflow")
+    flags = (f"{name} {getattr(one, name)}" for name in names if getattr(one, name))
+    return ", ".join(filter(None, (data, *flags)))
+
+
+def _said_rule(one: RuleInfo) -> tuple[str, str]:
+    """When it acts, and what it does."""
+    on = {
+        "written": f"{one.on} is written",
+        "read": f"{one.on} is read",
+        "changed": f"{one.on} changes",
+        "every": f"every {one.delay:g} s",
+        "started": "at the start",
+    }[one.when]
+    when = ", ".join([on, *map(_said_condition, one.conditions)])
+    jitter = f" +- {one.jitter:g} s" if one.jitter else ""
+    later = f", after {one.delay:g} s" if one.delay and one.when != "every" else ""
+    value = one.source or ("what is written" if one.written else str(one.value))
+    into = one.target or one.fifo or ""
+    does = {
+        "set": f"{one.target} = {value}",
+        "copy": f"{one.target} = {value}",
+        "add": f"{one.target} += {value}",
+        "convert": f"{into} = a sample of channel {one.channel}, {one.code}",
+        "push": f"{value} goes into {one.fifo}",
+        "pop": f"the oldest value leaves {one.fifo}" + (f" for {one.target}" if one.target else ""),
+        "event": f"an event, {value}",
+    }[one.then]
+    return when + later + jitter, does
+
+
+def _said_condition(one: ConditionInfo) -> str:
+    part = f"{one.part or 'the value'}{f' & 0x{one.mask:X}' if one.mask else ''}"
+    signed = " (signed)" if one.signed else ""
+    return f"{part} {one.comparison} {one.than or one.value}{signed}"
+
+
+def allowed(field: FieldInfo) -> str:
+    """What may be written to a field, as text; empty: all."""
+    limits = f"{field.lowest} to {field.highest}"
+    return {"": "", "enumerated": "no others", "range": limits}[field.constraint]
 
 
 def c_header(model: Map) -> str:
@@ -305,9 +383,16 @@ def c_header(model: Map) -> str:
     prefix = _identifier(model.name)
     lines = [f"/* The registers of {model.name}. Written by hwsim; not to be edited. */"]
     lines += [f"#ifndef {prefix}_REGISTERS_H", f"#define {prefix}_REGISTERS_H", ""]
+    lines += [f"#define {prefix}_CHANNELS {model.channels}u"]
+    lines += [f"#define {prefix}_BIG_ENDIAN {int(model.byte_order == 'big')}"]
     for memory in model.memories.values():
         name = f"{prefix}_{_identifier(memory.name)}"
-        lines += [f"#define {name} 0x{memory.address:X}u", f"#define {name}_WORDS {memory.words}u"]
+        lines += [
+            f"#define {name} 0x{memory.address:X}u /* {memory.access}, {memory.bits} bits */",
+            f"#define {name}_WORDS {memory.words}u",
+        ]
+    for number, output in enumerate(model.outputs):
+        lines.append(f"#define {prefix}_OUTPUT_{_identifier(output.name)} {number}u")
     for one in model.registers.values():
         name = f"{prefix}_{_identifier(one.name)}"
         end = "ull" if one.bits == 64 else "u"
@@ -325,6 +410,10 @@ def c_header(model: Map) -> str:
                 f"#define {whole}__{_identifier(each.name)} 0x{each.value:X}{end}"
                 for each in field.enum
             ]
+    for part in tables(model):
+        lines += ["", f"/* {part.title}: {', '.join(part.headings)}"]
+        lines += [" *   " + ", ".join(row).replace("*/", "* /") for row in part.rows]
+        lines.append(" */")
     return "\n".join([*lines, "", "#endif", ""])
 
 
@@ -337,6 +426,7 @@ def markdown(model: Map) -> str:
     lines = [f"# {model.name}", ""]
     if model.description:
         lines += [model.description, ""]
+    lines += [f"Analogue channels: {model.channels}. Byte order: {model.byte_order}.", ""]
     lines += ["| address | register | bits | access | reset | description |"]
     lines += ["|---|---|---|---|---|---|"]
     for one in model.registers.values():
@@ -353,13 +443,21 @@ def markdown(model: Map) -> str:
         for field in one.fields:
             high = field.lsb + field.width - 1
             bits = f"{high}..{field.lsb}" if field.width > 1 else f"{field.lsb}"
-            values = ", ".join(f"{each.value}: {each.name}" for each in field.enum)
+            names = (f"{each.value}: {each.name}" for each in field.enum)
+            values = ", ".join(filter(None, (*names, allowed(field))))
             lines.append(_row(bits, f"`{field.name}`", field.access, values, field.description))
-    if model.behaviours:
-        lines += ["", "## Behaviours", "", "| register | read | written |", "|---|---|---|"]
-        for each in model.behaviours:
-            calls = (f"`{name}`" if name else "" for name in (each.read, each.write))
-            lines.append(_row(f"`{each.on}`", *calls))
+    for part in tables(model):
+        lines += [
+            "",
+            f"## {part.title}",
+            "",
+            _row(*part.headings),
+            "|---" * len(part.headings) + "|",
+        ]
+        for row in part.rows:
+            lines.append(
+                _row(*(f"`{cell}`" if cell and not cell.isdigit() else cell for cell in row))
+            )
     return "\n".join([*lines, ""])
 
 

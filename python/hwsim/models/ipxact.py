@@ -72,6 +72,24 @@ def importer(module: Any, compiler: Any, remarks: list[str]) -> Any:
             self.stride = register.findtext(f"{self.ns}stride")
             return super().parse_register(register)
 
+        def parse_field(self, name: str, field: Any, *inherited: Any) -> Any:
+            found = super().parse_field(name, field, *inherited)
+            said = field.find(f"{self.ns}writeValueConstraint")
+            if found is not None and said is not None:
+                limits = {
+                    tag: said.findtext(self.ns + tag, "").strip()
+                    for tag in ("minimum", "maximum", "useEnumeratedValues", "writeAsRead")
+                }
+                found.original_def = self.create_field_definition()  # it stays when copies are made
+                found.original_def.hwsim_allowed = tuple(  # which rdl.py asks for
+                    self.parse_integer(limits[tag]) if limits[tag] else default
+                    for tag, default in (("minimum", 0), ("maximum", (1 << found.width) - 1))
+                )
+                for tag, allowed in (("useEnumeratedValues", "enumerated"), ("writeAsRead", None)):
+                    if limits[tag] in ("true", "1"):
+                        found.original_def.hwsim_allowed = allowed
+            return found
+
         def instantiate_reg(
             self, comp: Any, name: str, offset: int, dims: Any = None, stride: Any = None
         ) -> Any:

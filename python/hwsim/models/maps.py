@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from hwsim import _kinds, _native
-from hwsim._kinds import Access, Code, Comparison, OnRead, OnWrite, Role, Then, When
+from hwsim._kinds import Access, Code, Comparison, Constraint, OnRead, OnWrite, Role, Then, When
 from hwsim.arguments import UINT32_MAX, UINT64_MAX, choice, integer
 from hwsim.errors import InvalidArgument
 
@@ -49,6 +49,10 @@ class FieldInfo(NamedTuple):
         description: What it is for.
         enum: Names of its values.
         view: It names bits that are other fields' as well; what those do counts.
+        constraint: Which values may be written, beside the one that it resets to: ``""`` (all),
+            ``"enumerated"`` (those of `enum`), ``"range"``.
+        lowest: Of that range.
+        highest: Of that range.
     """
 
     name: str
@@ -63,6 +67,9 @@ class FieldInfo(NamedTuple):
     description: str = ""
     enum: tuple[EnumValue, ...] = ()
     view: bool = False
+    constraint: Constraint = ""
+    lowest: int = 0
+    highest: int = 0
 
     @property
     def mask(self) -> int:
@@ -75,6 +82,14 @@ class FieldInfo(NamedTuple):
         way = {(1, 1): "RW", (1, 0): "RO", (0, 1): "WO", (0, 0): "-"}
         effects = (self.onread, self.onwrite, "pulse" * self.pulse, "once" * self.once)
         return " ".join(filter(None, (way[self.readable, self.writable], *effects)))
+
+
+def constraint_of(allowed: Sequence[int] | Constraint) -> tuple[Constraint, int, int]:
+    """Returns the last members of a field from how a class, or a document, says them."""
+    if isinstance(allowed, str):
+        return allowed, 0, 0
+    lowest, highest = allowed
+    return "range", lowest, highest
 
 
 class RegisterInfo(NamedTuple):
@@ -418,11 +433,18 @@ def _field(register: RegisterInfo, one: FieldInfo) -> tuple[object, ...]:
     for each in one.enum:
         if not 0 <= each.value < 1 << one.width:
             raise InvalidArgument(f"{where}: {each.name} = {each.value} does not fit")
+    if one.constraint not in _kinds.CONSTRAINTS:
+        known = ", ".join(filter(None, _kinds.CONSTRAINTS))
+        raise InvalidArgument(f"{where}: constraint must be one of {known}: {one.constraint!r}")
+    _check(where, {"lowest": (one.lowest, UINT64_MAX), "highest": (one.highest, UINT64_MAX)})
+    enum = one.enum if one.constraint == "enumerated" else ()
     flags = (
         _READABLE * one.readable | _WRITABLE * one.writable | _PULSE * one.pulse | _ONCE * one.once
     )
     effects = (_kinds.ON_READS.index(one.onread), _kinds.ON_WRITES.index(one.onwrite))
-    return (one.name, one.lsb, one.width, flags, *effects, None, ())
+    names = tuple((each.name, each.value, None) for each in enum)
+    constraint = (_kinds.CONSTRAINTS.index(one.constraint), one.lowest, one.highest)
+    return (one.name, one.lsb, one.width, flags, *effects, None, names, *constraint)
 
 
 def _memory(one: MemoryInfo) -> tuple[object, ...]:
@@ -512,7 +534,8 @@ def _of_register(entry: tuple[Any, ...]) -> RegisterInfo:
 
 
 def _of_field(entry: tuple[Any, ...]) -> FieldInfo:
-    name, lsb, width, flags, onread, onwrite, description, enumerators = entry
+    name, lsb, width, flags, onread, onwrite, description, enumerators, *allowed = entry
+    constraint, lowest, highest = allowed
     return FieldInfo(
         name,
         lsb,
@@ -525,6 +548,9 @@ def _of_field(entry: tuple[Any, ...]) -> FieldInfo:
         bool(flags & _ONCE),
         description or "",
         tuple(EnumValue(text, value, said or "") for text, value, said in enumerators),
+        constraint=_kinds.CONSTRAINTS[constraint],
+        lowest=lowest,
+        highest=highest,
     )
 
 

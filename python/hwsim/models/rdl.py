@@ -10,7 +10,7 @@ from typing import Any
 from hwsim._kinds import Access, OnRead, OnWrite
 from hwsim.errors import InvalidArgument, NotFound
 from hwsim.models import ipxact
-from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo, constraint_of
 from hwsim.models.overlaps import distinct, fitting
 
 # What a field may say that nothing here does, and that is no default.
@@ -193,7 +193,21 @@ class _Reader:
                 for one in node.get_property("encode") or ()
             ),
         )
-        return info, reset
+        return self.constrained(node, info, name), reset
+
+    def constrained(self, node: Any, info: FieldInfo, name: str) -> FieldInfo:
+        """Returns the field with what IP-XACT says of the values that may be written."""
+        allowed: Any = getattr(node.inst.original_def, "hwsim_allowed", "")
+        if allowed is None:
+            self.remarks.append(f"{name}: is writeAsRead: what is written to it is ignored")
+            return info._replace(writable=False)
+        constraint, lowest, highest = constraint_of(allowed)
+        if not info.writable or (lowest, highest) == (0, (1 << info.width) - 1):
+            return info
+        if constraint == "enumerated" and not info.enum:
+            self.remarks.append(f"{name}: its writeValueConstraint is not enforced: no values")
+            return info
+        return info._replace(constraint=constraint, lowest=lowest, highest=highest)
 
     def effect(self, node: Any, prop: str, name: str) -> Any:
         value = node.get_property(prop)

@@ -147,13 +147,14 @@ class _Reader:
         readable, writable, once = self.access(element, place, name)
         onwrite = self.effect(element, "modifiedWriteValues", _ON_WRITE, name)
         onread = self.effect(element, "readAction", _ON_READ, name)
-        if element.find("writeConstraint") is not None:
-            self.remarks.append(f"{name}: {_NO_CONSTRAINT}")
         default = FieldInfo("", 0, rounded, readable, writable, once=once)
         default = default._replace(onread=onread or "", onwrite=onwrite or "")
         fields = tuple(distinct(self.fields(element, default, name), name, self.remarks))
-        if not fields and (onwrite or onread or once):
-            fields = (default._replace(name="VALUE"),)
+        whole = self.constrained(element, default, name) if not fields else default
+        if not fields and (whole != default or onwrite or onread or once):
+            fields = (whole._replace(name="VALUE"),)
+        elif fields and element.find("writeConstraint") is not None:
+            self.remarks.append(f"{name}: its writeConstraint is not enforced, its fields' are")
         readable = readable or any(field.readable for field in fields)
         writable = writable or any(field.writable for field in fields)
         access: Access = "RW" if readable and writable else "RO" if readable else "WO"
@@ -170,14 +171,13 @@ class _Reader:
                 lsb, width = self.bits(each, f"{where}.{name}")
                 field = self.field(each, default, f"{where}.{name}")
                 field = field._replace(name=name, lsb=lsb + offset, width=width)
+                field = self.constrained(each, field, f"{where}.{name}")
                 if width < 1 or field.lsb + width > default.width:
                     self.remarks.append(f"{where}.{name}: left out: the register has no such bits")
                     continue
                 yield field
 
     def field(self, element: ET.Element, default: FieldInfo, where: str) -> FieldInfo:
-        if element.find("writeConstraint") is not None:
-            self.remarks.append(f"{where}: {_NO_CONSTRAINT}")
         readable, writable, once = default.readable, default.writable, default.once
         if _text(element, "access"):
             readable, writable, once = self.access(element, None, where)
@@ -192,6 +192,32 @@ class _Reader:
             description=_description(element),
             enum=tuple(self.enum(element, where)),
         )
+
+    def constrained(self, element: ET.Element, field: FieldInfo, where: str) -> FieldInfo:
+        """Returns the field with what its writeConstraint says."""
+        constraint = element.find("writeConstraint")
+        if constraint is None or not field.writable:
+            return field
+        if _is_true(constraint, "writeAsRead"):
+            self.remarks.append(f"{where}: is writeAsRead: what is written to it is ignored")
+            return field._replace(writable=False)
+        if _is_true(constraint, "useEnumeratedValues"):
+            groups = element.findall("enumeratedValues")
+            listed = [self.derived_enum(each, where).findall("enumeratedValue") for each in groups]
+            to_read = any(_text(each, "usage") == "read" for each in groups)
+            if not to_read and field.enum and sum(map(len, listed)) == len(field.enum):
+                return field._replace(constraint="enumerated")
+            self.remarks.append(f"{where}: {_NO_CONSTRAINT}: its values are not a list of numbers")
+        limits = constraint.find("range")
+        if limits is not None:
+            lowest, highest = (_number(limits, tag, self) for tag in ("minimum", "maximum"))
+            most = (1 << field.width) - 1
+            if not 0 <= lowest <= min(highest, most):
+                self.remarks.append(f"{where}: {_NO_CONSTRAINT}: {lowest} to {highest} is no range")
+            elif (lowest, min(highest, most)) != (0, most):
+                highest = min(highest, most)
+                return field._replace(constraint="range", lowest=lowest, highest=highest)
+        return field
 
     def bits(self, element: ET.Element, where: str) -> tuple[int, int]:
         bit_range = _text(element, "bitRange")
@@ -308,6 +334,10 @@ _NAMED = {"interrupt", "register", "cluster", "field"}  # of which there are man
 
 def _text(element: ET.Element, tag: str) -> str:
     return (element.findtext(tag) or "").strip()
+
+
+def _is_true(element: ET.Element, tag: str) -> bool:
+    return _text(element, tag).lower() in ("true", "1")
 
 
 def _name(element: ET.Element) -> str:
