@@ -1,9 +1,9 @@
-"""What do models cost: a rule, a behaviour, opening a large map, its memory?
+"""What do models cost: a read, a rule, a behaviour, opening a large map, its memory?
 
-``python -m benchmarks.models [--json] [--quick]``. A write that sets off a rule is compared with
-one that does not, on a device without latency; one that calls a behaviour with a call of a Python
-function from C, by ctypes. Memory is what the process grows by for each
-register of the devices that are opened.
+``python -m benchmarks.models [--json] [--quick]``. On a device without latency: a read of a model's
+register is compared with one of the built-in model's, a write that sets off a rule with one that
+does not, and one that calls a behaviour with a call of a Python function from C, by ctypes. Memory
+is what the process grows by for each register of the devices that are opened.
 """
 
 from __future__ import annotations
@@ -12,18 +12,28 @@ import ctypes
 import mmap
 import time
 from pathlib import Path
+from typing import Any
 
 import hwsim
 from benchmarks import harness
 from benchmarks.harness import Goal, Question, Run
-from hwsim.models import Field, Map, Register, RegisterInfo, on_write, when_written
+from hwsim.models import (
+    Field,
+    Map,
+    Register,
+    RegisterInfo,
+    at_least,
+    on_write,
+    unequal,
+    when_written,
+)
 
 WRITES = 200_000
 REGISTERS = 10_000
 
 
 class Model(hwsim.Model):
-    """Two registers, one of which does something."""
+    """Registers of which some do something."""
 
     class PLAIN(Register, at=0):
         """Holds what is written."""
@@ -39,7 +49,13 @@ class Model(hwsim.Model):
     class CODED(Register, at=12):
         """Calls a method."""
 
-    rules = (when_written(RULED).set(FLAG.ON),)
+    class ASKED(Register, at=16):
+        """Sets a flag, if two conditions hold."""
+
+    rules = (
+        when_written(RULED).set(FLAG.ON),
+        when_written(ASKED, at_least(0)).given(PLAIN, unequal(1)).set(FLAG.ON),
+    )
 
     @on_write(CODED)
     def method(self, value: int) -> None:
@@ -54,6 +70,19 @@ def write(address: int) -> Run:
         start = time.perf_counter()
         for value in range(WRITES):
             device[address] = value
+        return (time.perf_counter() - start) / WRITES
+
+    return run
+
+
+def read(address: int, model: Any = None) -> Run:
+    """Seconds a read."""
+    device = hwsim.open(f"hwsim://reads-{address}-{model is None}?latency=0s", model=model)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for _ in range(WRITES):
+            device.read_register(address)
         return (time.perf_counter() - start) / WRITES
 
     return run
@@ -115,12 +144,34 @@ def memory() -> Run:
 
 QUESTIONS = [
     Question(
-        "a write that sets off a rule",
+        "a plain read",
         "ns",
-        {"plain": lambda: write(0), "with a rule": lambda: write(4)},
+        {
+            "built-in": lambda: read(0x40),
+            "of a class": lambda: read(0, Model),
+            "of 10,000 registers": lambda: read(20_000, large()),
+        },
         turns=15,
         quick=3,
-        goals=[Goal("with a rule", 2, against="plain")],
+        goals=[
+            Goal("of a class", 1.1, against="built-in"),
+            Goal("of 10,000 registers", 1.1, against="built-in"),
+        ],
+    ),
+    Question(
+        "a write that sets off a rule",
+        "ns",
+        {
+            "plain": lambda: write(0),
+            "with a rule": lambda: write(4),
+            "with two conditions": lambda: write(16),
+        },
+        turns=15,
+        quick=3,
+        goals=[
+            Goal("with a rule", 2, against="plain"),
+            Goal("with two conditions", 2, against="plain"),
+        ],
     ),
     Question(
         "a write that calls a behaviour",

@@ -385,6 +385,43 @@ static void bytes_lie_as_the_model_says(void) {
   }
 }
 
+static void values_that_a_field_does_not_take_are_refused(void) {
+  static const hwsim_enumerator modes[] = {{.name = "OFF", .value = 1}, {.name = "ON", .value = 2}};
+  static const hwsim_field fields[] = {{.name = "MODE",
+                                        .width = 4,
+                                        .readable = true,
+                                        .writable = true,
+                                        .enumerators = modes,
+                                        .enumerator_count = 2,
+                                        .constraint = HWSIM_CONSTRAINT_ENUMERATED},
+                                       {.name = "RATE",
+                                        .lsb = 4,
+                                        .width = 4,
+                                        .readable = true,
+                                        .writable = true,
+                                        .constraint = HWSIM_CONSTRAINT_RANGE,
+                                        .lowest = 3,
+                                        .highest = 5}};
+  static const hwsim_register map[] = {
+      {.name = "CTRL", .address = 0, .fields = fields, .field_count = 2}};
+  const hwsim_model model = {
+      .name = "limited", .registers = map, .register_count = 1, .channels = 1};
+  hwsim_device *device;
+  uint64_t old;
+  CHECK_OK(hwsim_device_open_model(&model, "hwsim://l?latency=0s", &device));
+  CHECK_OK(hwsim_register_write(device, 0, 0x52, NULL));
+  CHECK_FAILS(hwsim_register_write(device, 0, 0x53, NULL), HWSIM_EINVALID);
+  CHECK_MESSAGE("CTRL.MODE must be OFF = 0x1, ON = 0x2, or as after a reset, 0x0; got 0x3");
+  CHECK_FAILS(hwsim_register_update(device, 0, 0xF0, 0x60, NULL, &old), HWSIM_EINVALID);
+  CHECK_MESSAGE("CTRL.RATE must be from 0x3 to 0x5, or as after a reset, 0x0; got 0x6");
+  CHECK_OK(hwsim_register_update(device, 0, 0xF0, 0x30, NULL, &old));
+  CHECK_OK(hwsim_register_update(device, 0, 0x70, 0x70, NULL, &old)); /* not all of its bits */
+  CHECK_FAILS(hwsim_register_write_bytes(device, 0, (const uint8_t *)"\x3F", 1, NULL),
+              HWSIM_EINVALID);
+  CHECK_EQUAL(get(device, 0), 0x72);
+  hwsim_device_free(device);
+}
+
 static void an_access_costs_the_bytes_of_its_register(void) {
   hwsim_device *device = open_chip("hwsim://c?clock=virtual&latency=0s&bandwidth=1kB/s");
   get(device, 0x1000);
@@ -565,6 +602,7 @@ static const test tests[] = {
     TEST(registers_have_8_to_64_bits),
     TEST(a_block_has_registers_of_one_size),
     TEST(bytes_lie_as_the_model_says),
+    TEST(values_that_a_field_does_not_take_are_refused),
     TEST(an_access_costs_the_bytes_of_its_register),
     TEST(each_field_does_what_its_kind_says),
     TEST(only_the_bits_of_the_mask_are_written),
