@@ -101,18 +101,21 @@ def callback() -> Run:
     return run
 
 
+INFOS = [RegisterInfo(f"R{i}", 4 * i, writable=255) for i in range(REGISTERS)]
+
+
 def large() -> Map:
     """A map of many registers."""
-    return Map("large", [RegisterInfo(f"R{i}", 4 * i, writable=255) for i in range(REGISTERS)])
+    return Map("large", INFOS)
 
 
-def opening() -> Run:
-    """Seconds until a device of a large map is open, and closed again."""
+def opening(anew: bool = False) -> Run:
+    """Seconds until a device of a large map, which may be made first, is open and closed again."""
     entries = large()
 
     def run() -> float:
         start = time.perf_counter()
-        hwsim.open("hwsim://large", model=entries).close()
+        hwsim.open("hwsim://large", model=large() if anew else entries).close()
         return time.perf_counter() - start
 
     return run
@@ -184,10 +187,10 @@ QUESTIONS = [
     Question(
         "opening a device of 10,000 registers",
         "ms",
-        {"open": opening},
+        {"open": opening, "with the map": lambda: opening(anew=True)},
         turns=15,
         quick=3,
-        goals=[Goal("open", 0.05)],
+        goals=[Goal("open", 0.05), Goal("with the map", 0.05)],
     ),
     Question(
         "memory of a model and a device, a register",

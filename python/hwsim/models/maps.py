@@ -401,6 +401,8 @@ def _by_name(kind: str, items: list[Any]) -> Mapping[str, Any]:
 def _check(where: str, limits: Mapping[str, tuple[object, int]]) -> None:
     """What the native structures have room for; the rest is for the library to say."""
     for name, (value, highest) in limits.items():
+        if type(value) is int and 0 <= value <= highest:
+            continue  # as almost always, of many registers
         try:
             integer(name, value, 0, highest)
         except (TypeError, ValueError) as error:
