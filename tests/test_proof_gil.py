@@ -78,6 +78,14 @@ def test_call_that_does_not_end_is_given_up() -> None:
     assert "did not end within 1 s" in finding.advice
 
 
+def test_call_that_cannot_be_made_says_why_in_its_advice() -> None:
+    """Which is in the JSON as well; the evidence is not."""
+    checked = proof.check("nowhere:nothing")
+    for finding in checked.findings:
+        assert finding.verdict == "inconclusive"
+        assert "cannot be made: ModuleNotFoundError: No module named 'nowhere'" in finding.advice
+
+
 def test_call_that_crashes_is_inconclusive_with_evidence() -> None:
     finding = gil.check_gil(Subject("os:abort"))
     assert finding.verdict == "inconclusive"

@@ -63,6 +63,12 @@ class Ended:
         return f"ended with status {self.status}"
 
     @property
+    def reason(self) -> str:
+        """Why there is no result, in a line."""
+        lines = self.error.strip().splitlines()
+        return lines[-1] if lines else f"the process {self.how}"
+
+    @property
     def trouble(self) -> str:
         """``"hangs"``, ``"crashes"``, ``"fails"`` with a status, or nothing."""
         if self.status is None:

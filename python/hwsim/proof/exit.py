@@ -72,7 +72,7 @@ def judge(subject: Subject, *, limit: float, patience: float, budget: float = BU
     seconds = usual.result if usual.result is not None else limit
     if usual.result is None and usual.error:
         return inconclusive(
-            ORACLE, "the call cannot be made: see the evidence", usual.evidence("undisturbed")
+            ORACLE, f"the call cannot be made: {usual.reason}", usual.evidence("undisturbed")
         )
     cases = [("after a call", _finding(usual, "after a call"))]
     if usual.result is None:  # it does not end, and so the process could not
@@ -123,6 +123,8 @@ def _finding(ended: Ended, case: str) -> Finding:
 def _timed(channel: Channel, subject: Subject) -> float:
     """Makes the call; the process then ends."""
     del channel
+    subject.load()
+    subject.arguments()
     start = time.monotonic()
     _make(subject)
     return time.monotonic() - start

@@ -113,7 +113,7 @@ def check_fork(
         child_args: What the child calls it with, if not with the same: an answer that went to the
             wrong process is seen only where the two ask for different things.
         limit: Seconds after which the first call is given up.
-        budget: Seconds for all calls, which are nine at least, or eleven with ``child_args``; if
+        budget: Seconds for all calls, which are nine at least, or 13 with ``child_args``; if
             they would take longer, they are not made.
         patience: Seconds more than usual that a process gets before it is taken to hang.
 
@@ -178,7 +178,7 @@ def _usual(
             continue
         ended = child.run(_undisturbed, subject, args, plan, alike, budget, limit=limit + budget)
         if not ended.result:
-            what = "takes too long" if ended.status is None else "cannot be made: see the evidence"
+            what = "takes too long" if ended.status is None else f"cannot be made: {ended.reason}"
             return inconclusive(ORACLE, f"the call {what}", ended.evidence("without fork"))
         plan = ended.result["plan"]
         seconds = max(seconds, ended.result["seconds"])
@@ -251,8 +251,9 @@ def _errors(results: list[str]) -> set[str]:
 
 def _result(subject: Subject, args: tuple[Any, ...] | None = None) -> str:
     """Makes the call; what it gave, in a form that can be compared in another process."""
+    function, values = subject.load(), subject.arguments(args)
     try:
-        value = subject.load()(*subject.arguments(args))
+        value = function(*values)
     except Exception as error:
         return "!" + type(error).__name__
     try:

@@ -64,7 +64,7 @@ def check_gil(subject: Subject, *, limit: float = 60.0, budget: float = BUDGET) 
     while len(doubtful) < TRIES and (not doubtful or time.monotonic() < end):
         ended = child.run(_experiment, subject, limit=limit)
         if ended.result is None:  # nor would it be made in another
-            advice = "the call cannot be made: see the evidence"
+            advice = f"the call cannot be made: {ended.reason}"
             if ended.status is None:
                 advice = f"the call did not end within {limit:g} s: give it a time limit of its own"
             return inconclusive(ORACLE, advice, ended.evidence("the call"))

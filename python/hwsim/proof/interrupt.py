@@ -98,7 +98,7 @@ def judge(subject: Subject, limit: float, budget: float = BUDGET) -> Finding:
     whole = child.run(_measure, subject, 1, limit=limit)
     if not whole.result and whole.status is not None:
         return inconclusive(
-            ORACLE, "the call cannot be made: see the evidence", whole.evidence("undisturbed")
+            ORACLE, f"the call cannot be made: {whole.reason}", whole.evidence("undisturbed")
         )
     full = Measured(*whole.result) if whole.result else Measured(limit, 0.0, "never ended")
     if full.wall < SHORTEST:

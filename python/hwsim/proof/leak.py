@@ -159,7 +159,7 @@ def _once(
     ended = child.run(_grow, subject, span, warm_up, budget, limit=limit + budget)
     evidence = ended.evidence("the calls")
     if not ended.result:
-        advice = "the calls cannot be made: see the evidence"
+        advice = f"the calls cannot be made: {ended.reason}"
         if ended.status is None:
             advice = f"the calls did not end within {limit + budget:g} s: give it other arguments"
         return inconclusive(ORACLE, advice, evidence)
