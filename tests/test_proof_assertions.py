@@ -88,7 +88,7 @@ def run_check(*arguments: str) -> Any:
 
 def test_command_takes_error_paths() -> None:
     """Expressions, as the arguments of the call are; what they see is of the same setup."""
-    setup = "import math; kept = []; n = 6\ndef f(x): return kept.append(math.factorial(x))"
+    setup = "import math; kept = []; n = 9\ndef f(x): return kept.append(math.factorial(x))"
     found = run_check("f", "n", "--setup", setup, "--only=leak", "--error=-n", "--error", "'x',")
     assert found["leak"]["verdict"] == "leaks"
     paths = [found["leak"][path]["outcome"] for path in ("success", "error 1", "error 2")]
