@@ -198,6 +198,7 @@ LIMITS: dict[str, Limit] = {
 }
 # Messages that no argument in Python leads to, or whose limit depends on other values.
 NOT_HERE = (
+    "must be on the same clock",
     "a model must have",
     "must be bits of",
     "the step must be",
