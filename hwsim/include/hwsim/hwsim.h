@@ -629,13 +629,13 @@ typedef struct hwsim_connection {
 
 #define HWSIM_FUNCTION_LARGEST (1 << 20) /* values of a function's table */
 
-/* Connects an output to a channel of a device, which is another one on the same clock, or the same
- * (NULL); instead of what was connected to that; whatever is connected
- * later takes its place in turn: hwsim_signal_set(), or another output. An output can drive any
- * number of channels. Streams that run are not changed, as by hwsim_signal_set(). The table, or
- * NULL and 0, has the function's values at equal distances from lowest_v to highest_v, and is
- * linear between them; it is copied. A reset and a power failure end no connection. Neither device
- * keeps the other open. One that is closed puts out what it did last.
+/* Connects an output to a channel of another device on the same clock, or of its own (NULL). It
+ * takes the place of what was connected to that; whatever is connected later takes its place in
+ * turn: hwsim_signal_set(), or another output. An output can drive any number of channels. Streams
+ * that run are not changed, as by hwsim_signal_set(). The table, or NULL and 0, has the function's
+ * values at equal distances from lowest_v to highest_v, and is linear between them; it is copied. A
+ * reset and a power failure end no connection. Neither device keeps the other open. One that is
+ * closed puts out what it did last.
  * Errors: EINVALID (names the argument; another clock), ENOMEM; ECLOSED, EFORKED (either device).
  */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_output_connect(hwsim_device *device, hwsim_device *to,

@@ -811,15 +811,20 @@ hwsim_error hwsim_register_write(hwsim_device *device, uint32_t address, uint64_
   return call_run(device, &self.base, sizeof self, call);
 }
 
+static hwsim_error check_count(const hwsim_device *device, const op_kind *kind, size_t count) {
+  return count ? HWSIM_OK
+               : error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
+                           "count must be at least 1, got 0");
+}
+
 /* The values are at *values_io, or where a call that does not block keeps them. */
 static hwsim_error run_block(hwsim_device *device, const op_kind *kind, uint32_t address,
                              size_t count, unsigned access, const hwsim_call *call,
                              const uint32_t *input, void **values_io) {
   register_op self;
-  if (!count)
-    return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
-                     "count must be at least 1, got 0");
-  hwsim_error error = prepare(&self, kind, device, address, count, access);
+  hwsim_error error = check_count(device, kind, count);
+  if (!error)
+    error = prepare(&self, kind, device, address, count, access);
   if (!error && self.base.kind == kind && device->registers->facts[self.place].bits > 32)
     error = say_too_wide(device, kind->row->name, device->registers->map[self.place].name);
   for (size_t i = 0; !error && input && i < count; i++)
@@ -860,10 +865,9 @@ static hwsim_error run_bytes(hwsim_device *device, const op_kind *kind, uint32_t
                              size_t count, unsigned access, const hwsim_call *call,
                              const uint8_t *input, void **data_io) {
   register_op self;
-  if (!count)
-    return error_set(HWSIM_EINVALID, device->config.name, kind->row->name,
-                     "count must be at least 1, got %zu", count);
-  hwsim_error error = prepare_bytes(&self, kind, device, address, count, access);
+  hwsim_error error = check_count(device, kind, count);
+  if (!error)
+    error = prepare_bytes(&self, kind, device, address, count, access);
   self.data = *data_io;
   for (size_t i = 0; !error && input && i < self.count; i++) {
     uint64_t mask, value = given(device, &self, i, &mask);
