@@ -82,7 +82,8 @@ def in_native_thread(control: str) -> Finding:
 
 def interrupted_stand_in(function: str) -> Finding:
     """A Python function of stand_ins.py that is wrong after Ctrl-C."""
-    return interrupt.judge(Subject(f"stand_ins:{function}", (0.5,)), limit=LIMIT)
+    limit = 4 * PATIENCE if function == "stays_locked" else LIMIT
+    return interrupt.judge(Subject(f"stand_ins:{function}", (0.5,)), limit=limit)
 
 
 def forked_stand_in(function: str) -> Finding:
