@@ -14,7 +14,7 @@ import pytest
 from conftest import run_script
 from hwsim import proof
 from hwsim.cli import main
-from hwsim.proof import checked, child, exit, gil, interrupt, verdict
+from hwsim.proof import checked, child, exit, gil, interrupt, leak, verdict
 from hwsim.proof.subject import Subject
 from hwsim.proof.verdict import Finding, confirmed
 
@@ -147,6 +147,14 @@ def test_cache_is_not_told_from_a_leak_by_a_few_calls() -> None:
     finding = proof.check("stand_ins:fills_slowly", 0.05, oracles=["leak"], budget=3.0)["leak"]
     assert finding.verdict == "inconclusive"
     assert "so few may only fill a cache" in finding.advice
+    assert re.search(r"a budget of [0-9]+ s$", finding.advice)
+
+
+def test_how_long_a_call_takes_is_not_what_one_took_on_a_busy_machine() -> None:
+    """Else a call that is short would be made too few times."""
+    delays = iter([0.05])
+    seconds, _ = leak._usual(lambda: time.sleep(next(delays, 0.0)), ())
+    assert seconds < 0.05
 
 
 def test_endless_call_is_waited_for_by_one_oracle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, confirmed, inconc
 ORACLE = "leak"
 WARM_UP, BATCHES = 2, 5
 FEWEST = 2 + 2 + BATCHES  # calls: two that are looked at, two before those that count, and those
+LOOKS, LOOK = 5, 0.1  # calls that tell how long one takes, and seconds after which they are enough
 MOST = 100  # calls in a batch: all together must find descriptors enough, should each leak one
 LONG = 20  # batches before those that count, where little seems to leak: they fill most caches
 ROOM = 1 << 29  # bytes that all batches may leak
@@ -131,10 +132,11 @@ def _path(subject: Subject, limit: float, budget: float) -> Finding:
             second.figures.get(kind, 0) * calls >= much for kind, much in MUCH.items()
         ):
             return second
+        enough = budget * MOST * BATCHES / calls
         return inconclusive(
             ORACLE,
             f"something grew with each of {calls} calls, but so few may only fill a cache: give it "
-            "arguments with which it is shorter, or a larger budget",
+            f"arguments with which it is shorter, or a budget of {enough:.0f} s",
             **second.figures,
         )
     if second.verdict == INCONCLUSIVE or small:  # what grew at first did not go on
@@ -208,12 +210,9 @@ def _grow(
     begin = time.monotonic()
     outcome = _call(function, arguments, watched)
     seconds = time.monotonic() - begin
-    size = _statm(1)  # resident: what a thread may use is much more
+    size = PAGE
     if seconds <= budget:  # the first may take longer than the others
-        start = time.monotonic()
-        _call(function, arguments, watched)
-        seconds = time.monotonic() - start
-    size = max(_statm(1) - size, PAGE)
+        seconds, size = _usual(function, arguments)
     if time.monotonic() - begin + (FEWEST - 2) * seconds > budget:
         return {"calls": 0, "seconds": seconds}
     most = min(MOST, ROOM // (size * (WARM_UP + BATCHES)))
@@ -244,6 +243,18 @@ def _call(function: Callable[..., Any], arguments: tuple[Any, ...], watched: lis
         watched.append(type(error))
         return type(error).__name__
     return "returned"
+
+
+def _usual(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[float, int]:
+    """Seconds that a call takes, on a busy machine as well, and bytes that it may leak."""
+    resident = _statm(1)  # what a thread may use is much more
+    seconds: list[float] = []
+    while len(seconds) < LOOKS and sum(seconds) < LOOK:
+        start = time.monotonic()
+        with contextlib.suppress(Exception):
+            function(*arguments)
+        seconds.append(time.monotonic() - start)
+    return min(seconds), max((_statm(1) - resident) // len(seconds), PAGE)
 
 
 def _parts(arguments: tuple[Any, ...]) -> Iterator[Any]:
