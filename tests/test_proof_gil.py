@@ -59,11 +59,44 @@ def test_assertion_says_what_holds_and_how_long() -> None:
 def test_a_part_is_believed_when_no_process_of_four_knows_better(
     told: str, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert believed([(each, 100.0) for each in told.split()], monkeypatch) == (verdict, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("walls", "believed_wall"),
+    [
+        ([1.2, 5.0], 1.2),
+        ([5.0, 2.3, 1.9, 1.2], 1.9),
+        ([9.0, 2.2, 2.1, 3.0, 1.0], 2.1),
+        ([10.0], 10.0),
+    ],
+)
+def test_the_shortest_of_four_brief_calls_is_believed(
+    walls: list[float], believed_wall: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [("short" if wall < 2 else "held", wall) for wall in walls]
+    verdict = "short" if believed_wall < 2 else "held"
+    assert believed(told, monkeypatch) == (verdict, believed_wall)
+
+
+def believed(told: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
+    """What is said of a call that gets these verdicts in its processes, and took so many ms."""
     ended = child.Ended(result=(), error="", status=0, seconds=0.0, stdout="", stderr="")
-    findings = iter([Finding("gil", each) for each in told.split()])
+    findings = iter([Finding("gil", verdict, {"wall_ms": wall}) for verdict, wall in told])
     monkeypatch.setattr(child, "run", lambda *given, limit: ended)
     monkeypatch.setattr(gil, "_judge", lambda ended: next(findings))
-    assert gil.check_gil(Subject("time:sleep")).verdict == verdict
+    finding = gil.check_gil(Subject("time:sleep"))
+    return finding.verdict, finding.figures["wall_ms"]
+
+
+@pytest.mark.parametrize(
+    ("wall", "near"), [(0.0005, False), (0.0015, True), (0.003, True), (0.005, False)]
+)
+def test_a_call_that_takes_about_two_ms_says_that_it_is_at_the_border(
+    wall: float, near: bool
+) -> None:
+    seen = replace(HELD, wall=wall, held=wall, longest=wall, tick_longest=wall)
+    assert ("close to the 2 ms" in seen.finding().advice) == near
 
 
 def test_call_that_raises_is_judged_and_says_so() -> None:

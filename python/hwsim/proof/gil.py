@@ -23,6 +23,7 @@ from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, inconclusive, mil
 
 ORACLE = "gil"
 SHORTEST = 0.002  # seconds; a shorter call delays nobody
+BRIEF = 5 * SHORTEST  # seconds; on a busy machine a shorter call may take so long
 TRIES = 4  # in as many processes, while a busy machine may be what was seen
 PERIOD_NS = 500_000  # of the sampler and of the ticker
 SWITCH = 0.0005  # seconds after which Python code lets others in, while a call is judged
@@ -36,7 +37,7 @@ ADVICE = {
     "held": f"no other Python thread runs during this call: release the GIL while it waits ({FIX})",
     PARTLY: f"release the GIL for all of the wait, not for a part of it ({FIX}); if a part is what "
     "a first call does, such as imports, make one in the setup",
-    "short": "too short to matter; give it arguments with which it takes longer to know more",
+    "short": "too short to matter: give it arguments with which it takes longer to know more",
 }
 
 
@@ -57,8 +58,8 @@ def check_gil(subject: Subject, *, limit: float = 60.0, budget: float = BUDGET) 
     Raises:
         TypeError: The call cannot be made in a fresh process.
     """
-    # What a call holds, it holds each time: a hold that is not there in another process was a
-    # thread that the system took off its core while it had the GIL.
+    # What a call holds, it holds each time, and a short one is short each time: a hold or a length
+    # that is not there in another process was a thread that the system took off its core.
     doubtful: list[Finding] = []
     end = time.monotonic() + budget
     while len(doubtful) < TRIES and (not doubtful or time.monotonic() < end):
@@ -69,10 +70,23 @@ def check_gil(subject: Subject, *, limit: float = 60.0, budget: float = BUDGET) 
                 advice = f"the call did not end within {limit:g} s: give it a time limit of its own"
             return inconclusive(ORACLE, advice, ended.evidence("the call"))
         finding = _judge(ended)
-        if finding.verdict not in (PARTLY, INCONCLUSIVE):
+        if _is_sure(finding):
             return finding
         doubtful.append(finding)
-    return next((finding for finding in doubtful if finding.verdict == PARTLY), finding)
+    return min(doubtful, key=_doubt)
+
+
+def _doubt(finding: Finding) -> tuple[bool, bool, float]:
+    """The less, the more it is to be believed; of two, what took less was disturbed less."""
+    told = finding.verdict
+    return told == INCONCLUSIVE, told == PARTLY, float(finding.figures["wall_ms"])
+
+
+def _is_sure(finding: Finding) -> bool:
+    """Whether other processes need not be asked."""
+    if finding.verdict in (PARTLY, INCONCLUSIVE):
+        return False
+    return finding.verdict == "short" or float(finding.figures["wall_ms"]) >= milliseconds(BRIEF)
 
 
 def _judge(ended: child.Ended) -> Finding:
@@ -174,6 +188,11 @@ class Observed:
                 f"{self.tick_longest * 1e3:.0f} of {self.wall * 1e3:.0f} ms at most: try again on "
                 "a quieter machine, or give the call arguments with which it takes longer"
             )
+        elif SHORTEST / 2 < self.wall < SHORTEST * 2:
+            border = (
+                f"it is close to the {milliseconds(SHORTEST):g} ms up to which a call is 'short'"
+            )
+            advice = "; ".join(filter(None, (advice, border)))
         return Finding(ORACLE, verdict, self.figures(), advice)
 
     def verdict(self) -> str:
