@@ -167,6 +167,7 @@ CASES = [
     Case(in_caller, "crashes_in_callback", "crashes"),
     Case(in_caller, "hangs_in_callback", "hangs"),
     Case(interrupted_stand_in, "swallows", "swallowed"),
+    Case(interrupted_stand_in, "translates", "swallowed"),
     Case(interrupted_stand_in, "breaks", "broken"),
     Case(interrupted_stand_in, "stays_locked", "hangs", short=False),
     Case(interrupted_stand_in, "crashes", "crashes", short=False),

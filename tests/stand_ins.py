@@ -25,6 +25,14 @@ def swallows(seconds: float) -> None:
             time.sleep(left)
 
 
+def translates(seconds: float) -> None:
+    """Ends at once, with an error of its own in place of KeyboardInterrupt."""
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        raise RuntimeError("query interrupted") from None
+
+
 def breaks(seconds: float) -> None:
     """Does not work any more once it was interrupted."""
     if _used:

@@ -3,7 +3,7 @@
 A first process makes the call to its end, to know how long it takes. Others get a real SIGINT while
 they are in it, one early and one late. A call that obeys ends soon after the signal; one that is
 deaf ends when it would have ended anyway. What keeps the processor busy is compared in processor
-time, so that other programs do not matter.
+time, so that other programs do not matter; nor is it taken to wait where they keep it waiting.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ ADVICE = {
     "deaf": "wait in slices, and call PyErr_CheckSignals() with the GIL held between them; or end "
     "the wait from signal.set_wakeup_fd()",
     "late": "look for signals more often: PyErr_CheckSignals() about every 50 ms",
-    "swallowed": "the handler's exception was dropped: when PyErr_CheckSignals() returns -1, "
-    "return NULL at once and leave the exception set",
+    "swallowed": "the handler's exception was dropped or replaced: when PyErr_CheckSignals() "
+    "returns -1, return NULL at once and leave the exception set",
     "broken": "undo what a call began on the way out of an interrupted one",
     "hangs": "release what a call locked, and forget what it asked for, on the way out of an "
     "interrupted one",
@@ -60,11 +60,21 @@ class Measured(NamedTuple):
         wall: Seconds.
         cpu: Seconds of processor time of the process.
         outcome: ``"returned"``, the name of the exception, or ``"never ended"``.
+        queued: Seconds that its thread waited for a processor; 0 where the system does not tell.
     """
 
     wall: float
     cpu: float
     outcome: str
+    queued: float = 0.0
+
+    @property
+    def computes(self) -> bool:
+        """Whether it keeps a processor busy, or would if others left it one.
+
+        What waits in slices is queued after each, but has hardly used a processor.
+        """
+        return self.cpu + self.queued > 0.5 * self.wall and self.cpu > 0.05 * self.wall
 
 
 def check_interrupt(subject: Subject, *, limit: float = 60.0, budget: float = BUDGET) -> Finding:
@@ -77,8 +87,9 @@ def check_interrupt(subject: Subject, *, limit: float = 60.0, budget: float = BU
 
     Returns:
         ``"obeys"``; ``"late"``: only after more than a second; ``"deaf"``: KeyboardInterrupt comes
-        when the call ends by itself; ``"swallowed"``: it never comes; ``"broken"``, ``"hangs"``,
-        ``"crashes"``: the module does not work afterwards; or ``"inconclusive"``.
+        when the call ends by itself; ``"swallowed"``: it never comes, but nothing or another
+        exception; ``"broken"``, ``"hangs"``, ``"crashes"``: the module does not work afterwards; or
+        ``"inconclusive"``.
 
     Raises:
         TypeError: The call cannot be made in a fresh process.
@@ -167,7 +178,7 @@ def _attempt(subject: Subject, full: Measured, moment: float, limit: float) -> F
         figures["afterwards"] = ended.how if ended.result is None else ended.result
         if not seen["handled"] or seen["entered"] + MARGIN > sent[0]:
             verdict = INCONCLUSIVE
-        elif seen["outcome"] == "returned":
+        elif seen["outcome"] != "KeyboardInterrupt":  # nobody who waits for that gets it
             verdict = "swallowed"
         elif ended.result is None:
             verdict = ended.trouble
@@ -188,7 +199,7 @@ def _attempt(subject: Subject, full: Measured, moment: float, limit: float) -> F
 
 def _speed(seen: dict[str, Any], full: Measured, took: float, delay: float) -> str:
     """Whether it ended because of the signal."""
-    if full.cpu > 0.5 * full.wall:  # it computes: wall time says more about the other programs
+    if full.computes:  # wall time says more about the other programs
         before = delay * full.cpu / full.wall
         share = (seen["cpu"] - before) / (full.cpu - before)
         if seen["completed"]:  # only a call that waits may return early because of a signal
@@ -216,10 +227,20 @@ def _measure(channel: Channel, subject: Subject, times: int) -> Measured:
     del channel
     call = subject.bound()
     for _ in range(times):
-        wall, cpu = time.monotonic(), time.process_time()
+        wall, cpu, queued = time.monotonic(), time.process_time(), _queued()
         outcome = _outcome(call)
-        measured = Measured(time.monotonic() - wall, time.process_time() - cpu, outcome)
+        wall, cpu = time.monotonic() - wall, time.process_time() - cpu
+        measured = Measured(wall, cpu, outcome, _queued() - queued)
     return measured
+
+
+def _queued() -> float:
+    """Seconds that this thread has waited for a processor; 0 where the system does not tell."""
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            return int(file.read().split()[1]) * 1e-9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _be_interrupted(channel: Channel, subject: Subject, endless: bool) -> str:
