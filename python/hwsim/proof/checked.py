@@ -100,7 +100,8 @@ def check(
             are too many, they are inconclusive: not measured.
 
     Raises:
-        ValueError: There is no such oracle, or what is given for one that is not asked.
+        ValueError: There is no such oracle, or what is given is for one that is not asked; or a
+            text is no Python.
         TypeError: The call cannot be made in a fresh process.
 
     **Thread safety:** may be called from any thread; one at a time gives the steadier figures.

@@ -242,10 +242,20 @@ def serve(descriptor: int, parent: int) -> None:
         _preparing = False
         channel._send({"begins": True})
         line = {"result": experiment(channel, *arguments)}
-    except BaseException:
-        line = {"error": traceback.format_exc()}
+    except BaseException as error:
+        line = {"error": _traceback(error)}
     line["at"] = time.time()
     channel._send(line)
+
+
+def _traceback(error: BaseException) -> str:
+    """The error, and how the user's code came to it: not how ours came to that."""
+    ours = packed.__code__.co_filename  # the module that loads and calls what is the user's
+    start = at = error.__traceback__
+    while at:
+        start = at.tb_next if at.tb_frame.f_code.co_filename == ours else start
+        at = at.tb_next
+    return "".join(traceback.format_exception(type(error), error, start))
 
 
 def die_with_parent(parent: int) -> None:

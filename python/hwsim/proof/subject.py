@@ -23,12 +23,24 @@ class Subject:
         args: What it is called with.
         setup: Python code that runs first, in the fresh process; once for all that have the same.
         expressions: The arguments are Python expressions, which see what ``setup`` defined.
+
+    Raises:
+        ValueError: A text is no Python.
     """
 
     function: Callable[..., Any] | str
     args: tuple[Any, ...] = ()
     setup: str = ""
     expressions: bool = False
+
+    def __post_init__(self) -> None:
+        _check_text(self.setup, "exec", "setup must be Python code")
+        if isinstance(self.function, str) and not is_name(self.function):
+            wanted = "function must be MODULE:CALLABLE or a Python expression"
+            _check_text(self.function, "eval", wanted)
+        if self.expressions:
+            for text in self.args:
+                _check_text(text, "eval", "each argument must be a Python expression")
 
     @property
     def name(self) -> str:
@@ -74,6 +86,17 @@ class Subject:
         return {name: value for name, value in vars(self).items() if name != "_function"}
 
 
+def _check_text(text: str, mode: str, wanted: str) -> None:
+    """ValueError: it is no Python."""
+    try:
+        compile(text.lstrip(" \t") if mode == "eval" else text, "setup", mode)
+    except SyntaxError as error:
+        where = f", line {error.lineno}" if mode == "exec" else ""
+        raise ValueError(f"{wanted}, got {text!r}: {error.msg}{where}") from None
+    except ValueError as error:  # a zero byte
+        raise ValueError(f"{wanted}, got {text!r}: {error}") from None
+
+
 @functools.cache
 def _defined(setup: str) -> dict[str, Any]:
     """What the code defines; run once in a process, for all that have the same."""
@@ -102,7 +125,13 @@ def named(text: str) -> Any:
 
 
 def _found(text: str, defined: dict[str, Any]) -> Any:
-    return named(text) if is_name(text) else eval(text, defined)
+    if is_name(text):
+        return named(text)
+    try:
+        return eval(text, defined)
+    except NameError as error:
+        advice = "import or define it in the setup, or write MODULE:CALLABLE"
+        raise NameError(f"{error} in {text!r}: {advice}") from None
 
 
 def packed(subject: object) -> bytes:
