@@ -127,6 +127,44 @@ def test_call_that_cannot_be_made_is_inconclusive() -> None:
         proof.assert_no_leak("nowhere:nothing")
 
 
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["math factorial"], "function must be MODULE:CALLABLE or a Python .* 'math factorial': "),
+        (["math:factorial", "n=5"], "each argument must be a Python expression, got 'n=5': "),
+        (["f", "--setup", "import math\ndef f(:"], "setup must be Python code, .*, line 2"),
+        (["f", "--setup", "f = '\0'"], "setup must be Python code, .* null"),
+    ],
+)
+def test_text_that_is_no_python_is_refused(
+    texts: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", *texts]) == 1
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_name_that_is_not_defined_says_how_to_write_it() -> None:
+    finding = proof.check("math.factorial", 5, oracles=["gil"])["gil"]
+    assert "name 'math' is not defined in 'math.factorial': import" in finding.advice
+    assert "or write MODULE:CALLABLE" in finding.advice
+
+
+def test_evidence_shows_the_traceback_of_the_users_code_alone() -> None:
+    setup = "def f():\n    raise RuntimeError('no camera')\nf()"
+    evidence = proof.check("f", setup=setup, oracles=["gil"])["gil"].evidence
+    assert re.search(r"Traceback.*\n.*line 3, in .*\n.*line 2, in f\nRuntimeError", evidence)
+    assert "proof" not in evidence
+
+
+def test_call_that_others_keep_from_the_processor_computes() -> None:
+    """It was not ended early: a call that computes is done only when it is done."""
+    full = interrupt.Measured(0.42, 0.14, "returned", queued=0.27)
+    assert full.computes
+    assert interrupt._speed({"cpu": 0.14, "completed": True}, full, 0.1, 0.04) == "deaf"
+    assert not interrupt.Measured(0.42, 0.14, "returned").computes
+    assert not interrupt.Measured(0.42, 0.01, "returned", queued=0.3).computes
+
+
 @pytest.mark.parametrize("oracle", ["leak", "fork"])
 def test_what_many_calls_would_cost_is_said_before_they_are_made(oracle: str) -> None:
     """Two calls at most were made."""

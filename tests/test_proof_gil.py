@@ -103,6 +103,7 @@ def test_call_that_raises_is_judged_and_says_so() -> None:
     finding = gil.check_gil(Subject("builtins:int", ("x",)))
     assert finding.verdict == "short"
     assert "invalid literal" in finding.figures["raised"]
+    assert "raised at once" in finding.advice
 
 
 def test_call_that_does_not_end_is_given_up() -> None:

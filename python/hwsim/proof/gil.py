@@ -37,6 +37,8 @@ ADVICE = {
     "held": f"no other Python thread runs during this call: release the GIL while it waits ({FIX})",
     PARTLY: f"release the GIL for all of the wait, not for a part of it ({FIX}); if a part is what "
     "a first call does, such as imports, make one in the setup",
+    "python": "it runs Python code, which lets others in; if that is what a first call does, such "
+    "as imports, make one in the setup to judge the others",
     "short": "too short to matter: give it arguments with which it takes longer to know more",
 }
 
@@ -181,7 +183,9 @@ class Observed:
         """What that means."""
         verdict = self.verdict()
         advice = ADVICE.get(verdict, "")
-        if verdict == INCONCLUSIVE:
+        if verdict == "short" and self.raised:
+            advice = "it raised at once: give it arguments with which it does its work"
+        elif verdict == INCONCLUSIVE:
             advice = (
                 f"the thread had the GIL {self.traced_share:.0%} of the time after the trace and "
                 f"{self.sampled_share:.0%} after the sampler, and others waited for it "
