@@ -253,7 +253,8 @@ def test_pytest_plugin(options: list[str], status: int, tmp_path: Path) -> None:
     path = tmp_path / "test_suite.py"
     path.write_text(SUITE.format(folder=str(controls.folder())))
     script = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    done = run_script(script, str(path), f"--rootdir={tmp_path}", "-pno:cacheprovider", *options)
+    alone = [f"--rootdir={tmp_path}", "-pno:cacheprovider", "-pno:hypothesispytest"]
+    done = run_script(script, str(path), *alone, *options)
     assert done.returncode == status, done
     assert ("holds.wait" in done.stdout) == (bool(options) and status != 4)
 

@@ -285,6 +285,7 @@ STRESS = """
                         device.advance(1e-3)
                 except hwsim.HwsimError:
                     pass
+            threads[-1].join(1e-4)  # so that the others have their turn
     for thread in threads:
         thread.join()
     for device in devices:
