@@ -72,7 +72,7 @@ def test_full_disk_leaves_the_whole_blocks_and_says_how_many(
     for column in (0, 1):
         recorded = volts(path, column)
         assert len(recorded) % 2000 == 0
-        assert recorded == pytest.approx(expected[: len(recorded), column], abs=1e-6)
+        np.testing.assert_allclose(recorded, expected[: len(recorded), column], rtol=0, atol=1e-6)
     assert len(recorded) >= 2000
     assert said.startswith(f"{errno.EFBIG} ")
     assert f"the file holds {len(recorded):,} samples of each channel: {str(path)!r}" in said
@@ -109,7 +109,7 @@ def test_sidecar_that_cannot_be_written_hides_no_other_error(
     with pytest.raises(OSError, match="No space left on device; the file holds"):
         record(device, path, seconds=10)
     recorded = volts(path)
-    assert recorded == pytest.approx(samples_of(device, len(recorded))[:, 0], abs=1e-6)
+    np.testing.assert_allclose(recorded, samples_of(device, len(recorded))[:, 0], rtol=0, atol=1e-6)
     assert not known(path).complete
 
 
@@ -154,7 +154,7 @@ def test_what_was_written_before_a_kill_can_be_read(
     recorded = volts(path)
     assert len(recorded) >= rows > 6000
     expected = samples_of(open_device(VIRTUAL), len(recorded))[:, 0]
-    assert recorded == pytest.approx(expected, abs=1e-6)
+    np.testing.assert_allclose(recorded, expected, rtol=0, atol=1e-6)
     assert (known(path).rate_hz, known(path).complete) == (20e3, False)
 
 
@@ -276,7 +276,7 @@ def test_overwrite_replaces(suffix: str, open_device: OpenDevice, tmp_path: Path
     device, path = open_device(VIRTUAL), tmp_path / f"x{suffix}"
     for seconds in (2, 0.5):
         record(device, path, seconds=seconds, if_exists="overwrite")
-    assert volts(path) == pytest.approx(samples_of(device, 10_000)[:, 0], abs=1e-6)
+    np.testing.assert_allclose(volts(path), samples_of(device, 10_000)[:, 0], rtol=0, atol=1e-6)
     assert known(path).samples == 10_000
 
 
@@ -289,7 +289,7 @@ def test_append_continues_with_the_next_sample(
         record(device, path, seconds=seconds, if_exists="append", channels=(1, 0))
     expected = samples_of(device, 20_000, channels=(1, 0))
     for column in (0, 1):
-        assert volts(path, column) == pytest.approx(expected[:, column], abs=1e-6)
+        np.testing.assert_allclose(volts(path, column), expected[:, column], rtol=0, atol=1e-6)
     found = known(path)
     assert (found.samples, found.lost, found.complete) == (20_000, 0, True)
     assert [each.row for each in found.resumed] == [10_000, 15_000]
@@ -309,7 +309,7 @@ def test_append_cuts_off_what_a_kill_left(
     with path.open("ab") as file:
         file.write(b"1.2")
     record(device, path, seconds=0.5, if_exists="append")
-    assert volts(path) == pytest.approx(samples_of(device, 20_000)[:, 0], abs=1e-6)
+    np.testing.assert_allclose(volts(path), samples_of(device, 20_000)[:, 0], rtol=0, atol=1e-6)
     assert known(path).samples == 20_000
 
 
@@ -327,7 +327,9 @@ def test_append_after_a_gap_counts_it(open_device: OpenDevice, tmp_path: Path) -
     found.lost = 1000
     found.write(path)
     record(device, path, seconds=0.5, if_exists="append")
-    assert volts(path)[10_000:] == pytest.approx(samples_of(device, 21_000)[11_000:, 0], abs=1e-6)
+    np.testing.assert_allclose(
+        volts(path)[10_000:], samples_of(device, 21_000)[11_000:, 0], rtol=0, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -431,7 +433,7 @@ def test_parts_hold_the_recording_and_say_when_each_began(
     assert len(recording.paths) > 2
     assert all(path.stat().st_size <= 40_000 for path in recording.paths)
     everything = np.concatenate([volts(path) for path in recording.paths])
-    assert everything == pytest.approx(samples_of(device, 40_000)[:, 0], abs=1e-6)
+    np.testing.assert_allclose(everything, samples_of(device, 40_000)[:, 0], rtol=0, atol=1e-6)
     row = 0
     for path in recording.paths:
         found = known(path)
@@ -509,7 +511,7 @@ def test_reconnect_continues_after_the_gap(
     assert (row, others) == (6000, [])
     everything = samples_of(device, 100_000)[:, 0]
     kept = np.concatenate([everything[:row], everything[row + lost :]])
-    assert volts(path) == pytest.approx(kept, abs=1e-6)
+    np.testing.assert_allclose(volts(path), kept, rtol=0, atol=1e-6)
     found = known(path)
     assert found.gaps == [(row, lost)]
     assert found.time_s(row - 1) == pytest.approx((row - 1) / 20e3)
