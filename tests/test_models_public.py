@@ -232,11 +232,11 @@ def test_rdl_file_as_its_compiler_reads_it(name: str, tmp_path: Path) -> None:
     compiler = systemrdl.RDLCompiler()
     compiler.compile_file(str(path))
     expected = {}
-    for node in compiler.elaborate().top.descendants(unroll=True, skip_not_present=False):
+    for node in compiler.elaborate().top.descendants(unroll=True):
         if not isinstance(node, systemrdl.RegNode) or isinstance(node.parent, systemrdl.MemNode):
             continue  # those in a memory are words of it
         value, readable, writable = 0, False, False
-        for field in node.fields(skip_not_present=False):
+        for field in node.fields():
             kind = CHOICES[field.get_property("sw").name]
             reset = field.get_property("reset", default=0)
             if kind.startswith("R") and isinstance(reset, int):

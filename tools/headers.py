@@ -65,13 +65,13 @@ def numbered(macro: str) -> list[str]:
 
 def constant(name: str) -> int | bytes:
     """Returns what a macro stands for: an integer, a shifted one, or a string."""
-    found = re.search(rf"#define {name} (.*)", text(INCLUDE / "hwsim.h"))
+    found = re.search(rf"#define {name} (.*)", declarations())
     if found is None:
-        raise LookupError(f"hwsim.h does not define {name}")
+        raise LookupError(f"no header defines {name}")
     if quoted := re.fullmatch(r'"(\w+)"\s*', found[1]):
         return quoted[1].encode()
     number, shift = re.fullmatch(  # type: ignore[union-attr]
-        r"\(?(?:UINT64_C\()?(\d+)\)?(?: << (\d+)\))?\s*", found[1]
+        r"\(?(?:U?INT64_C\()?(\d+)\)?(?: << (\d+)\))?\s*", found[1]
     ).groups()
     return int(number) << int(shift or 0)
 

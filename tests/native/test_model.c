@@ -189,7 +189,7 @@ static void a_model_that_makes_no_sense_is_refused(void) {
   hwsim_device *device;
   model.register_count = 0;
   CHECK_FAILS(hwsim_device_open_model(&model, "hwsim://t", &device), HWSIM_EINVALID);
-  CHECK_MESSAGE("from 1 to 65535 registers, got 0");
+  CHECK_MESSAGE("up to 65535 registers, and one or a memory, got 0");
   model = thermometer, model.channels = 65;
   CHECK_FAILS(hwsim_device_open_model(&model, "hwsim://t", &device), HWSIM_EINVALID);
   CHECK_MESSAGE("from 1 to 64 channels, got 65");
@@ -564,6 +564,35 @@ static void sizes_and_fields_that_make_no_sense_are_refused(void) {
   check_chip_refused(bad, "can be read, but the register is WO");
 }
 
+static void a_model_may_have_memories_alone(void) {
+  static const hwsim_memory memory = {.name = "M", .address = 0x100, .words = 4};
+  hwsim_model model = {.name = "ram", .channels = 1, .memories = &memory, .memory_count = 1};
+  const hwsim_register *found;
+  hwsim_device *device;
+  CHECK_OK(hwsim_device_open_model(&model, "hwsim://ram?latency=0s", &device));
+  CHECK_OK(hwsim_register_write(device, 0x104, 7, NULL));
+  CHECK_EQUAL(get(device, 0x104), 7);
+  CHECK_OK(hwsim_device_reset(device, NULL));
+  CHECK_EQUAL(get(device, 0x104), 7);
+  CHECK_FAILS(hwsim_register_write(device, 0x110, 7, NULL), HWSIM_EADDRESS);
+  CHECK_FAILS(hwsim_model_find(&model, "M", &found), HWSIM_ENOTFOUND);
+  hwsim_device_free(device);
+
+  const hwsim_rule rule = {.when = HWSIM_WHEN_WRITTEN, .on = "M"};
+  model.rules = &rule;
+  model.rule_count = 1;
+  CHECK_FAILS(hwsim_device_open_model(&model, "hwsim://ram", &device), HWSIM_EINVALID);
+  const hwsim_claim claim = {.on = "M", .reads = true};
+  model.rule_count = 0;
+  model.claims = &claim;
+  model.claim_count = 1;
+  CHECK_FAILS(hwsim_device_open_model(&model, "hwsim://ram", &device), HWSIM_EINVALID);
+  CHECK_MESSAGE("there is no such register");
+  model.claim_count = model.memory_count = 0;
+  CHECK_FAILS(hwsim_device_open_model(&model, "hwsim://ram", &device), HWSIM_EINVALID);
+  CHECK_MESSAGE("up to 65535 registers, and one or a memory, got 0 and 0");
+}
+
 static void memories_that_make_no_sense_are_refused(void) {
   static const struct {
     hwsim_memory memory;
@@ -611,6 +640,7 @@ static const test tests[] = {
     TEST(memories_hold_words),
     TEST(a_made_model_is_shared_by_its_devices),
     TEST(sizes_and_fields_that_make_no_sense_are_refused),
+    TEST(a_model_may_have_memories_alone),
     TEST(memories_that_make_no_sense_are_refused),
 };
 CHECK_MAIN(tests)

@@ -270,7 +270,7 @@ struct hwsim_signal;
 typedef struct hwsim_model {
   const char *name;                /* of the kind, such as "daq" */
   const hwsim_register *registers; /* sorted by address, each address and name once */
-  size_t register_count;           /* from 1 */
+  size_t register_count;           /* 0 if it has memories alone */
   uint32_t channels;               /* 1 to 64, unless the resource string says otherwise */
   /* What is connected at power-on to each of `channels` channels; NULL: hwsim_signal_default(). */
   const struct hwsim_signal *signals;

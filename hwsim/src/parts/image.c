@@ -177,6 +177,8 @@ static void add_fact(model_image *self, size_t place) {
  * gaps. */
 static void plan_places(model_image *self) {
   const hwsim_model *model = &self->model;
+  if (!model->register_count)
+    return;
   uint32_t smallest = 8;
   for (size_t i = 0; i < model->register_count; i++) {
     uint32_t size = map_size(model->registers[i].bits);
@@ -270,8 +272,8 @@ static hwsim_error add_claims(model_image *self) {
 static bool make_index(model_image *self) {
   size_t count = self->model.register_count;
   plan_places(self);
-  self->facts = malloc(count * sizeof *self->facts);
-  self->effects = malloc(count * sizeof *self->effects);
+  self->facts = malloc((count + 1) * sizeof *self->facts);
+  self->effects = malloc((count + 1) * sizeof *self->effects);
   self->places = malloc((self->slots + 1) * sizeof *self->places);
   if (!self->facts || !self->effects || !self->places)
     return false;

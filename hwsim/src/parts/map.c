@@ -22,6 +22,8 @@ static int compare(const void *address, const void *entry) {
 }
 
 const hwsim_register *map_find(const hwsim_model *model, uint32_t address) {
+  if (!model->register_count)
+    return NULL;
   return bsearch(&address, model->registers, model->register_count, sizeof *model->registers,
                  compare);
 }
@@ -104,7 +106,9 @@ hwsim_error hwsim_model_find(const hwsim_model *model, const char *name,
       return HWSIM_OK;
     }
   const char *near =
-      nearest(name, &model->registers->name, model->register_count, sizeof *model->registers);
+      model->register_count
+          ? nearest(name, &model->registers->name, model->register_count, sizeof *model->registers)
+          : NULL;
   return error_set(HWSIM_ENOTFOUND, "", operation, "no register is named '%.64s'%s%s", name,
                    near ? "; the nearest is " : "", near ? near : "");
 }
@@ -221,6 +225,8 @@ static int compare_names(const void *a, const void *b) {
 
 /* Sorted, so that a model of many registers is checked in no time. */
 static hwsim_error check_names(const hwsim_model *model) {
+  if (!model->register_count)
+    return HWSIM_OK;
   const hwsim_register **sorted = malloc(model->register_count * sizeof *sorted);
   hwsim_error error = sorted ? HWSIM_OK : error_no_memory("", operation_name());
   for (size_t i = 0; !error && i < model->register_count; i++)
@@ -272,11 +278,14 @@ hwsim_error map_check(const hwsim_model *model) {
     return error_set(HWSIM_EINVALID, "", operation_name(), "model must not be null");
   if (!model->name)
     return error_set(HWSIM_EINVALID, "", operation_name(), "a model must have a name");
-  if (!model->registers || !model->register_count ||
-      model->register_count > HWSIM_REGISTERS_LARGEST)
+  bool described =
+      (model->registers || !model->register_count) && (model->memories || !model->memory_count);
+  if (!described || model->register_count > HWSIM_REGISTERS_LARGEST ||
+      !(model->register_count || model->memory_count))
     return error_set(HWSIM_EINVALID, "", operation_name(),
-                     "a model must have from 1 to %d registers, got %zu", HWSIM_REGISTERS_LARGEST,
-                     model->registers ? model->register_count : 0);
+                     "a model must have up to %d registers, and one or a memory, got %zu and %zu",
+                     HWSIM_REGISTERS_LARGEST, described ? model->register_count : 0,
+                     described ? model->memory_count : 0);
   if (model->channels < 1 || model->channels > 64)
     return error_set(HWSIM_EINVALID, "", operation_name(),
                      "a model must have from 1 to 64 channels, got %u", model->channels);

@@ -403,7 +403,7 @@ hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
     conditions += count;
   }
   self.made = calloc(1, sizeof *self.made);
-  self.sorted = malloc(model->register_count * sizeof *self.sorted);
+  self.sorted = malloc((model->register_count + 1) * sizeof *self.sorted);
   hwsim_error error = self.made && self.sorted ? HWSIM_OK : HWSIM_ENOMEM;
   if (!error) {
     self.made->fifo_count = model->fifo_count;

@@ -124,7 +124,8 @@ def _map_table(entries: Map) -> Table:
     rows: list[tuple[str, ...]] = []
     for one in entries.registers.values():
         reset = f"0x{one.reset_value:0{one.bits // 4}X}"
-        rows.append((f"0x{one.address:02X}", one.name, one.access, reset, one.description))
+        said = "; ".join(filter(None, (one.description, *document.notes(one))))
+        rows.append((f"0x{one.address:02X}", one.name, one.access, reset, said))
         for field in sorted(one.fields, key=lambda each: -each.lsb):
             high = field.lsb + field.width - 1
             bits = f"{high}..{field.lsb}" if field.width > 1 else str(field.lsb)

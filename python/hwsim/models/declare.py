@@ -697,8 +697,8 @@ def _map_of(model: type[Model]) -> Map:
         registers += base.registers.values()
         memories += base.memories.values()
         remarks = base.remarks
-    if not registers:
-        raise InvalidArgument(f"the model {model.__name__} has no registers")
+    if not registers and not memories:
+        raise InvalidArgument(f"the model {model.__name__} has no registers and no memories")
     fifos = [item for item in inside.values() if isinstance(item, Fifo)]
     return Map(
         re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", model.__name__).lower(),

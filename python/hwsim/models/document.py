@@ -6,6 +6,7 @@ import importlib
 import re
 import warnings
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim._kinds import Access
@@ -22,6 +23,7 @@ from hwsim.models.maps import (
     RuleInfo,
     constraint_of,
 )
+from hwsim.models.overlaps import placed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +87,8 @@ def _loader(yaml: Any) -> Any:
 
 
 def _map(document: dict[str, Any]) -> Map:
-    registers = [_register(name, said) for name, said in document["registers"].items()]
+    byte_order = document.get("byte_order", "little")
+    registers = [_register(name, said) for name, said in document.get("registers", {}).items()]
     memories = [
         MemoryInfo(
             name,
@@ -103,14 +106,14 @@ def _map(document: dict[str, Any]) -> Map:
     ]
     return Map(
         document["name"],
-        registers,
+        placed(registers, byte_order),
         memories,
         fifos=[FifoInfo(name, **said) for name, said in document.get("fifos", {}).items()],
         rules=[_rule(said) for said in document.get("rules", ())],
         outputs=outputs,
         description=document.get("description", ""),
         channels=document.get("channels", 1),
-        byte_order=document.get("byte_order", "little"),
+        byte_order=byte_order,
     )
 
 
@@ -139,6 +142,7 @@ def _register(name: str, said: dict[str, Any]) -> RegisterInfo:
         said.get("writable", everything),
         said.get("description", ""),
         fields,
+        view=said.get("view", False),
         role=said.get("role", ""),
     )
 
@@ -159,10 +163,16 @@ def _field(register: str, name: str, said: dict[str, Any], default: Access) -> F
         said.get("pulse", False),
         said.get("once", False),
         said.get("description", ""),
-        tuple(EnumValue(text, value) for text, value in said.get("values", {}).items()),
-        False,
+        tuple(_value(text, value) for text, value in said.get("values", {}).items()),
+        said.get("view", False),
         *constraint_of(said.get("allowed", "")),
     )
+
+
+def _value(name: str, said: int | dict[str, Any]) -> EnumValue:
+    if isinstance(said, dict):
+        return EnumValue(name, said["value"], said.get("description", ""))
+    return EnumValue(name, said)
 
 
 # ------------------------------------------------------------------------------------ writing
@@ -190,9 +200,8 @@ def yaml_of(model: Map) -> str:
         document["channels"] = model.channels
     if model.byte_order != "little":
         document["byte_order"] = model.byte_order
-    document["registers"] = {
-        one.name: _said_register(one) for one in model.registers.values() if not one.view
-    }
+    if model.registers:
+        document["registers"] = {one.name: _said_register(one) for one in model.registers.values()}
     if model.memories:
         document["memories"] = {
             one.name: _without_defaults(
@@ -252,9 +261,8 @@ def _members(one: FifoInfo | RuleInfo | ConditionInfo, but: str = "") -> dict[st
 
 
 def _said_register(one: RegisterInfo) -> dict[str, Any]:
-    fields = [field for field in one.fields if not field.view]
     readable_only = one.access in ("RO", "RC")
-    everything = 0 if fields or readable_only else (1 << one.bits) - 1
+    everything = 0 if one.fields or readable_only else (1 << one.bits) - 1
     said = _without_defaults(
         {
             "address": one.address,
@@ -264,6 +272,7 @@ def _said_register(one: RegisterInfo) -> dict[str, Any]:
             "writable": one.writable,
             "description": one.description,
             "role": one.role,
+            "view": one.view,
         },
         {
             "bits": 32,
@@ -272,10 +281,11 @@ def _said_register(one: RegisterInfo) -> dict[str, Any]:
             "writable": everything,
             "description": "",
             "role": "",
+            "view": False,
         },
     )
-    if fields:
-        said["fields"] = {field.name: _said_field(field, one.access) for field in fields}
+    if one.fields:
+        said["fields"] = {field.name: _said_field(field, one.access) for field in one.fields}
     return said
 
 
@@ -290,7 +300,13 @@ def _said_field(one: FieldInfo, default: str) -> dict[str, Any]:
         "pulse": one.pulse,
         "once": one.once,
         "description": one.description,
-        "values": {each.name: each.value for each in one.enum},
+        "values": {
+            each.name: {"value": each.value, "description": each.description}
+            if each.description
+            else each.value
+            for each in one.enum
+        },
+        "view": one.view,
         "allowed": [one.lowest, one.highest] if one.constraint == "range" else one.constraint,
     }
     defaults = {
@@ -301,6 +317,7 @@ def _said_field(one: FieldInfo, default: str) -> dict[str, Any]:
         "once": False,
         "description": "",
         "values": {},
+        "view": False,
         "allowed": "",
     }
     return _without_defaults(said, defaults)
@@ -379,42 +396,60 @@ def allowed(field: FieldInfo) -> str:
 
 
 def c_header(model: Map) -> str:
-    """Returns a C header with the addresses, masks and values of the map."""
+    """Returns a C header with the addresses, masks and values of the map.
+
+    What is no identifier becomes one; of names that are the same then, the second one ends in
+    ``_2``, and so on.
+    """
     prefix = _identifier(model.name)
-    lines = [f"/* The registers of {model.name}. Written by hwsim; not to be edited. */"]
+    prefix = f"_{prefix}" if prefix[:1].isdigit() else prefix
+    name = model.name.replace("*/", "* /")
+    lines = [f"/* The registers of {name}. Written by hwsim; not to be edited. */"]
     lines += [f"#ifndef {prefix}_REGISTERS_H", f"#define {prefix}_REGISTERS_H", ""]
-    lines += [f"#define {prefix}_CHANNELS {model.channels}u"]
-    lines += [f"#define {prefix}_BIG_ENDIAN {int(model.byte_order == 'big')}"]
+    used = {f"{prefix}_REGISTERS_H"}
+
+    def define(name: str, text: str) -> str:
+        others = (f"{name}_{number}" for number in count(2))
+        found = next(each for each in chain([name], others) if each not in used)
+        used.add(found)
+        lines.append(f"#define {found} {text}")
+        return found
+
+    define(f"{prefix}_CHANNELS", f"{model.channels}u")
+    define(f"{prefix}_BIG_ENDIAN", f"{int(model.byte_order == 'big')}")
     for memory in model.memories.values():
-        name = f"{prefix}_{_identifier(memory.name)}"
-        lines += [
-            f"#define {name} 0x{memory.address:X}u /* {memory.access}, {memory.bits} bits */",
-            f"#define {name}_WORDS {memory.words}u",
-        ]
+        text = f"0x{memory.address:X}u /* {memory.access}, {memory.bits} bits */"
+        whole = define(f"{prefix}_{_identifier(memory.name)}", text)
+        define(f"{whole}_WORDS", f"{memory.words}u")
     for number, output in enumerate(model.outputs):
-        lines.append(f"#define {prefix}_OUTPUT_{_identifier(output.name)} {number}u")
+        define(f"{prefix}_OUTPUT_{_identifier(output.name)}", f"{number}u")
     for one in model.registers.values():
-        name = f"{prefix}_{_identifier(one.name)}"
         end = "ull" if one.bits == 64 else "u"
-        lines += [
-            f"#define {name} 0x{one.address:X}u /* {one.access}, {one.bits} bits */",
-            f"#define {name}_RESET 0x{one.reset_value:X}{end}",
-        ]
+        said = ", ".join([one.access, f"{one.bits} bits", *notes(one)]).replace("*/", "* /")
+        whole = define(f"{prefix}_{_identifier(one.name)}", f"0x{one.address:X}u /* {said} */")
+        define(f"{whole}_RESET", f"0x{one.reset_value:X}{end}")
         for field in one.fields:
-            whole = f"{name}_{_identifier(field.name)}"
-            lines += [
-                f"#define {whole}_SHIFT {field.lsb}",
-                f"#define {whole}_MASK 0x{field.mask:X}{end}",
-            ]
-            lines += [
-                f"#define {whole}__{_identifier(each.name)} 0x{each.value:X}{end}"
-                for each in field.enum
-            ]
-    for part in tables(model):
-        lines += ["", f"/* {part.title}: {', '.join(part.headings)}"]
-        lines += [" *   " + ", ".join(row).replace("*/", "* /") for row in part.rows]
+            part = f"{whole}_{_identifier(field.name)}"
+            define(f"{part}_SHIFT", f"{field.lsb}")
+            define(f"{part}_MASK", f"0x{field.mask:X}{end}")
+            for each in field.enum:
+                define(f"{part}__{_identifier(each.name)}", f"0x{each.value:X}{end}")
+    for table in tables(model):
+        lines += ["", f"/* {table.title}: {', '.join(table.headings)}"]
+        lines += [" *   " + ", ".join(row).replace("*/", "* /") for row in table.rows]
         lines.append(" */")
     return "\n".join([*lines, "", "#endif", ""])
+
+
+def notes(one: RegisterInfo) -> list[str]:
+    """What there is to say of a register beside its numbers and its description."""
+    found = [f"role {one.role}"] if one.role else []
+    if one.inside:
+        address, lsb = one.inside
+        found.append(f"bits {lsb + one.bits - 1}..{lsb} of the register at 0x{address:02X}")
+    elif one.view:
+        found.append("another view of a register")
+    return found
 
 
 def _identifier(name: str) -> str:
@@ -431,7 +466,8 @@ def markdown(model: Map) -> str:
     lines += ["|---|---|---|---|---|---|"]
     for one in model.registers.values():
         cells = (f"`0x{one.address:02X}`", f"`{one.name}`", one.bits, one.access)
-        lines.append(_row(*cells, f"`0x{one.reset_value:X}`", one.description))
+        said = "; ".join(filter(None, (one.description, *notes(one))))
+        lines.append(_row(*cells, f"`0x{one.reset_value:X}`", said))
     for memory in model.memories.values():
         cells = (f"`0x{memory.address:02X}`", f"`{memory.name}`", memory.bits, memory.access)
         lines.append(_row(*cells, "", f"{memory.words} words. {memory.description}"))
@@ -462,4 +498,5 @@ def markdown(model: Map) -> str:
 
 
 def _row(*cells: object) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    texts = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
+    return "| " + " | ".join(texts) + " |"

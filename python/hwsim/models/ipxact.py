@@ -7,7 +7,8 @@ import operator
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 _OPERATORS: dict[type, Callable[..., int]] = {
     ast.Add: operator.add,
@@ -15,6 +16,7 @@ _OPERATORS: dict[type, Callable[..., int]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.Pow: lambda a, b: a ** min(b, 64) if b >= 0 else 0,
     ast.LShift: lambda a, b: a << min(b, 64),
     ast.RShift: operator.rshift,
     ast.BitAnd: operator.and_,
@@ -40,7 +42,25 @@ def importer(module: Any, compiler: Any, remarks: list[str]) -> Any:
     """
 
     class Importer(module.IPXACTImporter):  # type: ignore[misc, name-defined, unused-ignore]
+        def __init__(self) -> None:
+            super().__init__(compiler)
+            self.msg = _Messages(remarks)
+
+        @contextmanager
+        def part(self, element: Any) -> Iterator[None]:
+            """What is wrong within is left out, and the rest of the file is read."""
+            names: list[str] = self.msg.names
+            names.append(element.findtext(f"{self.ns}name", "?").strip())
+            try:
+                yield
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                self.msg.error(f"left out: {error or 'a value is none'}")
+            finally:
+                names.pop()
+
         def get_component(self, tree: Any) -> Any:
+            if not tree.getroot().tag.startswith("{"):
+                raise ValueError(f"no IP-XACT: its root, <{tree.getroot().tag}>, has no namespace")
             component = super().get_component(tree)
             ns: str = self.ns
             self.parameters = dict(_parameters(component, ns))
@@ -52,10 +72,11 @@ def importer(module: Any, compiler: Any, remarks: list[str]) -> Any:
                     remarks.append(f"{name}: left out: a {kind}")
             for each in list(component.iter()):
                 _hoist(each, ns, remarks)
-            for each in component.iter(ns + "register"):
-                if each.find(f"{ns}field") is None:
-                    _add_whole(each, ns)
             return component
+
+        def get_sanitized_element_name(self, el: Any) -> Any:
+            name = re.sub(r"\W", "_", el.findtext(f"{self.ns}name", "").strip())
+            return f"_{name}" if name[:1].isdigit() else name or None
 
         def register_root_component(self, definition: Any) -> None:
             super().register_root_component(definition)
@@ -68,36 +89,112 @@ def importer(module: Any, compiler: Any, remarks: list[str]) -> Any:
             except ValueError:
                 return _evaluate(s, self.parameters, ())
 
+        def parse_boolean(self, s: str) -> bool:
+            try:
+                return bool(super().parse_boolean(s))
+            except ValueError:
+                return self.parse_integer(s) != 0
+
+        def import_memoryMap(self, memory_map: Any, *others: Any) -> None:  # noqa: N802
+            with self.part(memory_map):
+                super().import_memoryMap(memory_map, *others)
+
+        def parse_addressBlock(self, block: Any, prefix: str) -> Any:  # noqa: N802
+            with self.part(block):
+                return super().parse_addressBlock(block, prefix)
+            return None
+
+        def parse_registerFile(self, file: Any) -> Any:  # noqa: N802
+            with self.part(file):
+                self.stride = file.findtext(f"{self.ns}stride")
+                return super().parse_registerFile(file)
+            return None
+
         def parse_register(self, register: Any) -> Any:
-            self.stride = register.findtext(f"{self.ns}stride")
-            return super().parse_register(register)
+            with self.part(register):
+                self.stride = register.findtext(f"{self.ns}stride")
+                if not any(map(self.counts, register.iterfind(f"{self.ns}field"))):
+                    _add_whole(register, self.ns)
+                found = super().parse_register(register)
+                size = self.parse_integer(register.findtext(f"{self.ns}size", ""))
+                if size < 8 or size & (size - 1):
+                    bits = max(8, 1 << size.bit_length())
+                    self.msg.error(f"has {bits} bits instead of {size}")
+                return found
+            return None
+
+        def counts(self, field: Any) -> bool:
+            reserved = field.findtext(f"{self.ns}reserved")
+            return not reserved or not self.parse_boolean(reserved)
 
         def parse_field(self, name: str, field: Any, *inherited: Any) -> Any:
-            found = super().parse_field(name, field, *inherited)
-            said = field.find(f"{self.ns}writeValueConstraint")
-            if found is not None and said is not None:
-                limits = {
-                    tag: said.findtext(self.ns + tag, "").strip()
-                    for tag in ("minimum", "maximum", "useEnumeratedValues", "writeAsRead")
-                }
-                found.original_def = self.create_field_definition()  # it stays when copies are made
-                found.original_def.hwsim_allowed = tuple(  # which rdl.py asks for
-                    self.parse_integer(limits[tag]) if limits[tag] else default
-                    for tag, default in (("minimum", 0), ("maximum", (1 << found.width) - 1))
-                )
-                for tag, allowed in (("useEnumeratedValues", "enumerated"), ("writeAsRead", None)):
-                    if limits[tag] in ("true", "1"):
-                        found.original_def.hwsim_allowed = allowed
-            return found
+            with self.part(field):
+                width = self.parse_integer(field.findtext(f"{self.ns}bitWidth", ""))
+                for values in field.findall(f"{self.ns}enumeratedValues"):
+                    self.drop_names(values, width)
+                found = super().parse_field(name, field, *inherited)
+                said = field.find(f"{self.ns}writeValueConstraint")
+                if found is not None and said is not None:
+                    found.original_def = self.create_field_definition()  # which copies keep
+                    found.original_def.hwsim_allowed = self.allowed(said, width)  # see rdl.py
+                return found
+            return None
 
-        def instantiate_reg(
+        def allowed(self, said: Any, width: int) -> Any:
+            """What may be written, as rdl.py has it; None: nothing."""
+            for tag, allowed in (("useEnumeratedValues", "enumerated"), ("writeAsRead", None)):
+                if said.findtext(self.ns + tag, "").strip() in ("true", "1"):
+                    return allowed
+            limits = (said.findtext(self.ns + tag, "") for tag in ("minimum", "maximum"))
+            lowest, highest = (self.parse_integer(text) if text else None for text in limits)
+            return lowest or 0, (1 << width) - 1 if highest is None else highest
+
+        def drop_names(self, values: Any, width: int) -> None:
+            """Names of values are no reason to leave out a field."""
+            names, numbers = set(), set()
+            for each in values.findall(f"{self.ns}enumeratedValue"):
+                name, text = (each.findtext(self.ns + tag, "?") for tag in ("name", "value"))
+                try:
+                    number = self.parse_integer(text)
+                except ValueError:
+                    number = -1
+                if name in names or number in numbers or not 0 <= number < 1 << width:
+                    self.msg.error(f"its value {name} = {text} is left out")
+                    values.remove(each)
+                names.add(name)
+                numbers.add(number)
+
+        def instantiate_reg(self, *what: Any) -> Any:
+            return super().instantiate_reg(*self.spread(*what))
+
+        def instantiate_regfile(self, *what: Any) -> Any:
+            return super().instantiate_regfile(*self.spread(*what))
+
+        def spread(
             self, comp: Any, name: str, offset: int, dims: Any = None, stride: Any = None
-        ) -> Any:
+        ) -> tuple[Any, ...]:
+            """An array, with the stride that it has since 2022."""
             if dims and self.stride:
                 stride = self.AU_to_bytes(self.parse_integer(self.stride))
-            return super().instantiate_reg(comp, name, offset, dims, stride)
+            return comp, name, offset, dims, stride
 
-    return Importer(compiler)
+    return Importer()
+
+
+class _Messages:
+    """What the importer says of an element is a remark on that."""
+
+    def __init__(self, remarks: list[str]) -> None:
+        self.remarks = remarks
+        self.names: list[str] = []
+
+    def error(self, text: str, src_ref: object = None) -> None:
+        self.remarks.append(f"{'.'.join(self.names)}: {text}")
+
+    warning = error
+
+    def fatal(self, text: str, src_ref: object = None) -> NoReturn:
+        raise ValueError(text)
 
 
 def _parameters(component: ET.Element, ns: str) -> Iterator[tuple[str, str]]:
@@ -117,6 +214,11 @@ def _hoist(element: ET.Element, ns: str, remarks: list[str]) -> None:
         if len(policies) > 1:
             remarks.append(f"{element.findtext(f'{ns}name', '')}: what other modes may is left out")
     element.extend(element.find(f"{ns}array") or ())
+    for resets in element.findall(f"{ns}resets"):
+        several = sorted(resets, key=lambda one: one.get("resetTypeRef") is not None)
+        resets[:] = several[:1]  # that of the power
+        if several[1:]:
+            remarks.append(f"{element.findtext(f'{ns}name', '')}: has one kind of reset here")
     for dim in element.findall(f"{ns}dim"):
         if (dim.text or "").strip() == "0":  # what Kactus2 writes for none
             element.remove(dim)

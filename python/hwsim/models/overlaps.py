@@ -1,19 +1,36 @@
-"""Registers that lie on each other in a file: what a device makes of them."""
+"""What a map makes of what a file says: of registers that lie on each other, or cannot be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 
-from hwsim.models.maps import FieldInfo, RegisterInfo
+from hwsim._kinds import MEMORY_LARGEST, REGISTERS_LARGEST
+from hwsim.errors import InvalidArgument
+from hwsim.models.maps import FieldInfo, MemoryInfo, RegisterInfo
+
+
+class TooMany(Exception):
+    """There are more registers than a map can have; the text is the remark on that."""
+
+
+def check_room(registers: list[RegisterInfo], name: str) -> None:
+    """So that nobody waits for arrays that no device can have. Raises TooMany."""
+    if len(registers) == REGISTERS_LARGEST:
+        raise TooMany(f"{name}, and what follows: left out: more than {len(registers)} registers")
 
 
 def fitting(
-    registers: Iterable[RegisterInfo], byte_order: str, remarks: list[str]
-) -> list[RegisterInfo]:
-    """Returns the registers that a map can have, and says what becomes of the others.
+    registers: Iterable[RegisterInfo],
+    memories: Iterable[MemoryInfo],
+    byte_order: str,
+    remarks: list[str],
+) -> tuple[list[RegisterInfo], list[MemoryInfo]]:
+    """Returns what a map can have of these, and says what becomes of the others.
 
-    What lies in a register is a view of it: what that does counts, which is the largest, or the
-    first of its size. As each is aligned to its size, no other kind of overlap is left.
+    A register that lies in another one is a view of it: what that does counts, which is the
+    largest, or the first of its size. As each is aligned to its size, no other kind of overlap of
+    registers is left.
     """
     kept: list[RegisterInfo] = []
     names: set[str] = set()
@@ -21,6 +38,9 @@ def fitting(
     at = 0  # of the last one
     for each in sorted(registers, key=lambda one: (one.address, -one.bits, one.access == "WO")):
         one = each
+        if wrong := _misplaced(one.address, one.bits, one.bits // 8):
+            remarks.append(f"{one.name}: left out: {wrong}")
+            continue
         if one.name in names:
             one = one._replace(name=f"{one.name}_{one.address:X}")
             remarks.append(f"{each.name}: its name is there already, so this is {one.name}")
@@ -43,7 +63,72 @@ def fitting(
         reset = last.reset_value >> lsb & ((1 << one.bits) - 1)
         if reset != one.reset_value:
             remarks.append(f"{one.name}: resets to 0x{reset:X}, not to 0x{one.reset_value:X}")
-    return kept
+    return kept, list(_apart(memories, kept, remarks))
+
+
+def placed(registers: list[RegisterInfo], byte_order: str) -> list[RegisterInfo]:
+    """Returns the registers, the views with where they are. Raises InvalidArgument."""
+    holders = sorted((one for one in registers if not one.view), key=lambda one: one.address)
+    starts = [one.address for one in holders]
+
+    def place(one: RegisterInfo) -> RegisterInfo:
+        at = bisect_right(starts, one.address) - 1
+        holder = holders[at] if at >= 0 else None
+        offset = one.address - starts[at]
+        if holder is None or offset + one.bits // 8 > holder.bits // 8:
+            raise InvalidArgument(f"register {one.name}: is a view, but lies in no other register")
+        if one.bits == holder.bits:
+            return one
+        lsb = 8 * offset if byte_order == "little" else holder.bits - one.bits - 8 * offset
+        return one._replace(inside=(holder.address, lsb))
+
+    return [place(one) if one.view else one for one in registers]
+
+
+def nothing_left(name: str, remarks: list[str]) -> str:
+    """What is wrong with a file that has no register and no memory that a map can have."""
+    left_out = [one for one in remarks if ": left out" in one]
+    more = f"; {left_out[0]}" if left_out else ""
+    return f"{name} has no registers and no memories" + more
+
+
+def _misplaced(address: int, bits: int, size: int) -> str:
+    """What is wrong with where something is; size: in bytes."""
+    if bits not in (8, 16, 32, 64):
+        return f"{bits} bits at 0x{address:X}"
+    if size < 1 or address < 0 or address + size > 1 << 32:
+        return f"{size} bytes at 0x{address:X}, and addresses have 32 bits"
+    if address % (bits // 8):
+        return f"{bits} bits at 0x{address:X}, which is no multiple of {bits // 8}"
+    return ""
+
+
+def _apart(
+    memories: Iterable[MemoryInfo], registers: list[RegisterInfo], remarks: list[str]
+) -> Iterator[MemoryInfo]:
+    """Those that lie apart from each other and from the registers, which count."""
+    taken = [one.address for one in registers if not one.view]
+    ends = [one.address + one.bits // 8 for one in registers if not one.view]
+    names: set[str] = set()
+    used = end = 0
+    for one in sorted(memories, key=lambda one: one.address):
+        size = one.words * one.bits // 8
+        wrong = _misplaced(one.address, one.bits, size)
+        first = bisect_right(ends, one.address)  # the first one that ends in it, or after it
+        if one.name in names:
+            wrong = "its name is there already"
+        elif not wrong and one.address < end:
+            wrong = "it lies on another memory"
+        elif not wrong and first < len(taken) and taken[first] < one.address + size:
+            wrong = "registers lie in it"
+        elif not wrong and used + size > MEMORY_LARGEST:
+            wrong = f"{size} bytes more than {MEMORY_LARGEST >> 20} MiB of memory in all"
+        if wrong:
+            remarks.append(f"{one.name}: left out: {wrong}")
+            continue
+        names.add(one.name)
+        used, end = used + size, one.address + size
+        yield one
 
 
 def distinct(fields: Iterable[FieldInfo], where: str, remarks: list[str]) -> list[FieldInfo]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from hwsim._kinds import Access, OnRead, OnWrite
 from hwsim.errors import InvalidArgument, NotFound
 from hwsim.models import ipxact
 from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo, constraint_of
-from hwsim.models.overlaps import distinct, fitting
+from hwsim.models.overlaps import TooMany, check_room, distinct, fitting, nothing_left
 
 # What a field may say that nothing here does, and that is no default.
 _UNHEARD = (
@@ -89,10 +89,17 @@ def _elaborate(path: Path, compile: Callable[[Any], str], remarks: list[str]) ->
         def print_message(self, severity: Any, text: str, src_ref: Any) -> None:
             heard.append(f"{severity.name.lower()}: {text}")
 
-    compiler = systemrdl.RDLCompiler(message_printer=Printer())
+    printer = Printer()
+    compiler = systemrdl.RDLCompiler(message_printer=printer)
     part = ""
+
+    def remark(text: str, src_ref: Any = None) -> None:
+        printer.print_message(messages.Severity.WARNING, text, src_ref)
+
     try:
         part = compile(compiler)
+        # What is wrong with a part of it, such as registers that overlap, the map copes with.
+        compiler.env.msg.error = remark
         top = compiler.elaborate(top_def_name=part or None).top
     except systemrdl.RDLCompileError as error:
         said = "; ".join(text for text in heard if not text.startswith("warning")) or str(error)
@@ -112,24 +119,28 @@ class _Reader:
         self.memories: list[MemoryInfo] = []
 
     def read(self, top: Any, path: Path) -> Map:
-        self.add_all(top, "", top)
+        try:
+            self.add_all(top, "", top)
+        except TooMany as error:
+            self.remarks.append(str(error))
         byte_order = "big" if top.get_property("bigendian") else "little"
-        registers = fitting(self.registers, byte_order, self.remarks)
-        if not registers:
-            raise InvalidArgument(f"{path}: {top.inst_name} has no registers")
+        registers, memories = fitting(self.registers, self.memories, byte_order, self.remarks)
+        if not registers and not memories:
+            raise InvalidArgument(nothing_left(f"{path}: {top.inst_name}", self.remarks))
         return Map(
             top.inst_name,
             registers,
-            self.memories,
+            memories,
             description=_said(top),
             byte_order=byte_order,
             remarks=self.remarks,
         )
 
     def add_all(self, parent: Any, prefix: str, top: Any) -> None:
-        for node in parent.children(unroll=True, skip_not_present=False):
+        for node in (each for array in parent.children() for each in array.unrolled()):
             name = prefix + node.get_path_segment()
             if isinstance(node, self.rdl.RegNode):
+                check_room(self.registers, name)
                 self.add_register(node, name)
             elif isinstance(node, self.rdl.MemNode):
                 self.add_memory(node, name)
@@ -146,12 +157,10 @@ class _Reader:
 
     def add_register(self, node: Any, name: str) -> None:
         bits, address = node.get_property("regwidth"), node.absolute_address
-        if bits not in (8, 16, 32, 64) or address % (bits // 8) or address + bits // 8 > 1 << 32:
-            self.remarks.append(f"{name}: left out: {bits} bits at 0x{address:X}")
-            return
         if node.is_alias:
             self.remarks.append(f"{name}: is an alias, but a register of its own here")
-        fields = [self.field(each, name) for each in node.fields(skip_not_present=False)]
+        nodes = [each for each in node.fields() if self.is_within(each, f"{name}.", bits)]
+        fields = [self.field(each, name) for each in nodes]
         infos = tuple(distinct((field for field, _ in fields), name, self.remarks))
         views = {field.name for field in infos if field.view}
         reset = sum(value << field.lsb for field, value in fields if field.name not in views)
@@ -160,6 +169,12 @@ class _Reader:
         access: Access = "RW" if readable and writable else "WO" if writable else "RO"
         info = RegisterInfo(name, address, bits, access, reset, 0, _said(node), infos)
         self.registers.append(info)
+
+    def is_within(self, node: Any, prefix: str, bits: int) -> bool:
+        if node.high >= bits:
+            said = f"{prefix}{node.inst_name}: left out: the register has no such bits"
+            self.remarks.append(said)
+        return bool(node.high < bits)
 
     def field(self, node: Any, register: str) -> tuple[FieldInfo, int]:
         name = f"{register}.{node.inst_name}"
@@ -170,6 +185,9 @@ class _Reader:
         if not isinstance(reset, int):
             self.remarks.append(f"{name}: resets to 0, not to {reset.inst_name}")
             reset = 0
+        if reset >> node.width:
+            self.remarks.append(f"{name}: it has no room for 0x{reset:X}, to which it resets")
+            reset &= (1 << node.width) - 1
         if (
             not node.implements_storage
             and node.get_property("reset") is None
@@ -188,12 +206,16 @@ class _Reader:
             bool(node.get_property("singlepulse")),
             sw in ("rw1", "w1"),
             _said(node),
-            tuple(
-                EnumValue(one.name, one.value, " ".join((one.rdl_desc or "").split()))
-                for one in node.get_property("encode") or ()
-            ),
+            tuple(self.values(node, name)),
         )
         return self.constrained(node, info, name), reset
+
+    def values(self, node: Any, name: str) -> Iterator[EnumValue]:
+        for one in node.get_property("encode") or ():
+            if one.value >> node.width:
+                self.remarks.append(f"{name}: its value {one.name} = {one.value} does not fit")
+            else:
+                yield EnumValue(one.name, one.value, " ".join((one.rdl_desc or "").split()))
 
     def constrained(self, node: Any, info: FieldInfo, name: str) -> FieldInfo:
         """Returns the field with what IP-XACT says of the values that may be written."""
@@ -222,9 +244,6 @@ class _Reader:
     def add_memory(self, node: Any, name: str) -> None:
         bits, words = node.get_property("memwidth"), node.get_property("mementries")
         sw = node.get_property("sw").name
-        if bits not in (8, 16, 32, 64):
-            self.remarks.append(f"{name}: left out: words of {bits} bits")
-            return
         for register in node.registers():
             self.remarks.append(f"{name}.{register.inst_name}: left out: is words of a memory")
         access: Access = "RW" if "r" in sw and "w" in sw else "WO" if "w" in sw else "RO"

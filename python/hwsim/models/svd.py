@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from hwsim._kinds import Access, OnRead, OnWrite
+from hwsim._kinds import REGISTERS_LARGEST, Access, OnRead, OnWrite
 from hwsim.errors import InvalidArgument, NotFound
-from hwsim.models.maps import EnumValue, FieldInfo, Map, RegisterInfo
-from hwsim.models.overlaps import distinct, fitting
+from hwsim.models.maps import EnumValue, FieldInfo, Map, MemoryInfo, RegisterInfo
+from hwsim.models.overlaps import TooMany, check_room, distinct, fitting, nothing_left
 
 Effect = TypeVar("Effect", OnRead, OnWrite)
 _INHERITED = ("size", "access", "resetValue", "resetMask", "protection")
@@ -75,7 +76,11 @@ class _Reader:
         self.root, self.path = root, path
         self.remarks: list[str] = []
         self.registers: list[RegisterInfo] = []
-        self.peripherals = {_name(one): one for one in root.findall("peripherals/peripheral")}
+        self.memories: list[MemoryInfo] = []
+        self.peripherals: dict[str, ET.Element] = {}
+        for each in root.findall("peripherals/peripheral"):
+            if self.peripherals.setdefault(_name(each), each) is not each:
+                self.remarks.append(f"{_name(each)}: left out: its name is there already")
         self.parents = {child: parent for parent in root.iter() for child in parent}
         self.by_name: dict[tuple[str, str], list[ET.Element]] = {}
         for tag in ("peripheral", "cluster", "register", "field", "enumeratedValues"):
@@ -89,29 +94,42 @@ class _Reader:
             raise NotFound(f"{self.path} has no peripheral {part!r}; it has {names}")
         top = _Place("", 0, {"size": "32", "access": "read-write", "resetValue": "0"})
         device = top.within(self.root, "", 0)
-        for name, element in self.peripherals.items():
-            if not part:
-                self.add_peripheral(element, device, name, _number(element, "baseAddress", self))
-            elif name == part:
-                self.add_peripheral(element, device, "", 0)
+        try:
+            for name, element in self.peripherals.items():
+                if part in ("", name):
+                    with self.part(name):
+                        self.add_peripheral(element, device, "" if part else name)
+        except TooMany as error:
+            self.remarks.append(str(error))
         endian = _text(self.root, "cpu/endian") or "little"
         byte_order = "big" if endian == "big" else "little"
         if endian not in ("big", "little"):
             self.remarks.append(f"endian: {endian} is taken as little")
-        registers = fitting(self.registers, byte_order, self.remarks)
+        registers, memories = fitting(self.registers, self.memories, byte_order, self.remarks)
         name = part or _text(self.root, "name") or self.path.stem
         source = self.peripherals[part] if part else self.root
-        if not registers:
-            raise InvalidArgument(f"{self.path}: {name} has no registers")
+        if not registers and not memories:
+            raise InvalidArgument(nothing_left(f"{self.path}: {name}", self.remarks))
         return Map(
             name,
             registers,
+            memories,
             description=_description(source),
             byte_order=byte_order,
             remarks=self.remarks,
         )
 
-    def add_peripheral(self, element: ET.Element, device: _Place, prefix: str, base: int) -> None:
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """What is wrong within is left out, and the rest of the file is read."""
+        try:
+            yield
+        except (InvalidArgument, ValueError) as error:
+            self.remarks.append(f"{name}: left out: {error}")
+
+    def add_peripheral(self, element: ET.Element, device: _Place, prefix: str) -> None:
+        """Without a prefix it is the whole, and begins at 0."""
+        base = _number(element, "baseAddress") if prefix else 0
         for each, suffix, offset in self.expand(element):
             name = prefix.replace("[%s]", suffix).replace("%s", suffix) if prefix else ""
             whole = self.whole(each)
@@ -119,29 +137,51 @@ class _Reader:
             for interrupt in whole.findall("interrupt"):
                 self.remarks.append(f"{name or _name(each)}: no interrupt {_name(interrupt)}")
             for child in whole.iterfind("registers/*"):
-                self.add(child, place)
+                with self.part(place.prefix + _name(child)):
+                    self.add(child, place)
+            for block in whole.findall("addressBlock"):
+                with self.part(f"{name or _name(each)}: its addressBlock"):
+                    self.add_block(block, place, name or _name(each))
+
+    def add_block(self, block: ET.Element, place: _Place, name: str) -> None:
+        """Adds a memory, which is what a buffer is."""
+        usage = _text(block, "usage")
+        if usage not in ("registers", "reserved", "buffer", ""):
+            self.remarks.append(f"{name}: its addressBlock of {usage} is taken for registers")
+        if usage != "buffer":
+            return
+        bits = _integer(place.inherited["size"])
+        offset, size = _number(block, "offset"), _number(block, "size")
+        readable, writable, _ = self.access(block, place, name)
+        access: Access = "RW" if readable and writable else "RO" if readable else "WO"
+        if any(one.name == name for one in self.memories):
+            name = f"{name}.{offset:X}"
+        self.memories.append(
+            MemoryInfo(name, place.address + offset, size * 8 // bits, bits, access)
+        )
 
     def add(self, element: ET.Element, place: _Place) -> None:
         """Adds a register, or a cluster of them."""
         element = self.whole(element)
         for each, suffix, offset in self.expand(element):
             name = place.prefix + _with_index(_name(each), suffix)
-            address = place.address + _number(each, "addressOffset", self) + offset
+            address = place.address + _number(each, "addressOffset") + offset
             if element.tag == "cluster":
                 within = place.within(each, f"{name}.", address)
                 for child in each:
                     if child.tag in ("register", "cluster"):
-                        self.add(child, within)
+                        with self.part(within.prefix + _name(child)):
+                            self.add(child, within)
             elif element.tag == "register":
                 self.add_register(each, place.within(each, name, address))
 
     def add_register(self, element: ET.Element, place: _Place) -> None:
         name = place.prefix
+        check_room(self.registers, name)
         bits = _integer(place.inherited["size"])
         rounded = next((size for size in (8, 16, 32, 64) if size >= bits), 0)
-        if not rounded or place.address % (rounded // 8) or place.address + rounded // 8 > 1 << 32:
-            self.remarks.append(f"{name}: left out: {bits} bits at 0x{place.address:X}")
-            return
+        if not rounded:
+            raise InvalidArgument(f"it has {bits} bits")
         if rounded != bits:
             self.remarks.append(f"{name}: has {rounded} bits instead of {bits}")
         readable, writable, once = self.access(element, place, name)
@@ -166,16 +206,18 @@ class _Reader:
 
     def fields(self, register: ET.Element, default: FieldInfo, where: str) -> Iterator[FieldInfo]:
         for element in register.findall("fields/field"):
-            for each, suffix, offset in self.expand(self.whole(element)):
-                name = _with_index(_name(each), suffix)
-                lsb, width = self.bits(each, f"{where}.{name}")
-                field = self.field(each, default, f"{where}.{name}")
-                field = field._replace(name=name, lsb=lsb + offset, width=width)
-                field = self.constrained(each, field, f"{where}.{name}")
-                if width < 1 or field.lsb + width > default.width:
-                    self.remarks.append(f"{where}.{name}: left out: the register has no such bits")
-                    continue
-                yield field
+            with self.part(f"{where}.{_name(element)}"):
+                for each, suffix, offset in self.expand(self.whole(element)):
+                    name = _with_index(_name(each), suffix)
+                    lsb, width = self.bits(each)
+                    field = self.field(each, default, f"{where}.{name}")
+                    field = field._replace(name=name, lsb=lsb + offset, width=width)
+                    field = self.constrained(each, field, f"{where}.{name}")
+                    if width < 1 or field.lsb < 0 or field.lsb + width > default.width:
+                        said = f"{where}.{name}: left out: the register has no such bits"
+                        self.remarks.append(said)
+                        continue
+                    yield field
 
     def field(self, element: ET.Element, default: FieldInfo, where: str) -> FieldInfo:
         readable, writable, once = default.readable, default.writable, default.once
@@ -210,7 +252,7 @@ class _Reader:
             self.remarks.append(f"{where}: {_NO_CONSTRAINT}: its values are not a list of numbers")
         limits = constraint.find("range")
         if limits is not None:
-            lowest, highest = (_number(limits, tag, self) for tag in ("minimum", "maximum"))
+            lowest, highest = (_number(limits, tag) for tag in ("minimum", "maximum"))
             most = (1 << field.width) - 1
             if not 0 <= lowest <= min(highest, most):
                 self.remarks.append(f"{where}: {_NO_CONSTRAINT}: {lowest} to {highest} is no range")
@@ -219,18 +261,18 @@ class _Reader:
                 return field._replace(constraint="range", lowest=lowest, highest=highest)
         return field
 
-    def bits(self, element: ET.Element, where: str) -> tuple[int, int]:
+    def bits(self, element: ET.Element) -> tuple[int, int]:
         bit_range = _text(element, "bitRange")
         if bit_range:
             found = re.fullmatch(r"\[?\s*(\d+)\s*:\s*(\d+)\s*\]?", bit_range)
             if found is None:
-                raise InvalidArgument(f"{self.path}: {where}: bad bitRange {bit_range!r}")
+                raise InvalidArgument(f"bad bitRange {bit_range!r}")
             return int(found[2]), int(found[1]) - int(found[2]) + 1
         if _text(element, "lsb"):
-            lsb = _number(element, "lsb", self)
-            return lsb, _number(element, "msb", self) - lsb + 1
-        width = _number(element, "bitWidth", self) if _text(element, "bitWidth") else 1
-        return _number(element, "bitOffset", self), width
+            lsb = _number(element, "lsb")
+            return lsb, _number(element, "msb") - lsb + 1
+        width = _number(element, "bitWidth") if _text(element, "bitWidth") else 1
+        return _number(element, "bitOffset"), width
 
     def enum(self, element: ET.Element, where: str) -> Iterator[EnumValue]:
         names = set()
@@ -244,8 +286,8 @@ class _Reader:
                 if value is None:
                     self.remarks.append(f"{where}: its value {name} = {text} is no single one")
                     continue
-                width = self.bits(element, where)[1]
-                if value >= 1 << width:
+                width = self.bits(element)[1]
+                if not 0 <= value < 1 << width:
                     self.remarks.append(f"{where}: its value {name} = {text} does not fit")
                     continue
                 names.add(name)
@@ -283,7 +325,7 @@ class _Reader:
         origin = self.origin(element, path)
         if origin is None or origin in below:
             raise InvalidArgument(
-                f"{self.path}: {_name(element)} is derived from {path}, which "
+                f"it is derived from {path}, which "
                 + ("is not there" if origin is None else "is derived from it")
             )
         origin = self.whole(origin, (*below, element))
@@ -324,8 +366,8 @@ class _Reader:
         if not text:
             yield element, "", 0
             return
-        count, step = _integer(text), _number(element, "dimIncrement", self)
-        for number, index in enumerate(_indices(_text(element, "dimIndex"), count)):
+        step = _number(element, "dimIncrement")
+        for number, index in enumerate(_indices(element)):
             yield element, index, number * step
 
 
@@ -349,8 +391,10 @@ def _names(element: ET.Element) -> list[str]:
     name = _name(element)
     if "%s" not in name or not _text(element, "dim"):
         return [name]
-    indices = _indices(_text(element, "dimIndex"), _integer(_text(element, "dim")))
-    return [name, *(_with_index(name, index) for index in indices)]
+    try:
+        return [name, *(_with_index(name, index) for index in _indices(element))]
+    except ValueError:
+        return [name]  # which is a remark where it is read
 
 
 def _description(element: ET.Element) -> str:
@@ -374,23 +418,28 @@ def _integer(text: str) -> int:
 
 
 def _bits_or_integer(text: str) -> int | None:
-    """None: it has bits that do not matter, so it is no single value."""
+    """None: it has bits that do not matter, or is no number, so it is no single value."""
     if text.lower().startswith(("#", "0b")) and "x" in text.lower():
         return None
-    return _integer(text)
+    try:
+        return _integer(text)
+    except ValueError:
+        return None
 
 
-def _number(element: ET.Element, tag: str, reader: _Reader) -> int:
+def _number(element: ET.Element, tag: str) -> int:
     text = _text(element, tag)
     try:
         return _integer(text)
     except ValueError:
-        raise InvalidArgument(
-            f"{reader.path}: {_name(element)}: <{tag}> must be a number, got {text!r}"
-        ) from None
+        raise InvalidArgument(f"<{tag}> must be a number, got {text!r}") from None
 
 
-def _indices(text: str, count: int) -> list[str]:
+def _indices(element: ET.Element) -> list[str]:
+    """What the elements of an array are called."""
+    text, count = _text(element, "dimIndex"), _number(element, "dim")
+    if not 0 < count <= REGISTERS_LARGEST:
+        raise InvalidArgument(f"<dim> must be from 1 to {REGISTERS_LARGEST}, got {count}")
     names: list[str] = [part.strip() for part in text.split(",")] if text else []
     found = re.fullmatch(r"(\w+)-(\w+)", text)
     if found and found[1].isdigit() and found[2].isdigit():
