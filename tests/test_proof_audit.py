@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
 import threading
 import time
 import zlib
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ import controls
 from conftest import Script, run_script
 from hwsim import proof
 from hwsim.proof.duration import milliseconds
+from hwsim.proof.report import _full_name
 
 _trace = pytest.importorskip("hwsim.proof._trace")
 pytestmark = pytest.mark.skipif(not _trace.supported(), reason="no trace on this system")
@@ -127,6 +129,37 @@ def test_package_and_version_of_a_foreign_callable() -> None:
         np.empty(3).copy()
     found = row(report, "numpy.ndarray.copy")
     assert (found.package, found.version, found.own) == ("numpy", np.__version__, False)
+
+
+def test_module_has_the_name_that_it_was_imported_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types of some extensions know only its last part, which tells nothing of the package."""
+    monkeypatch.setitem(sys.modules, "vendor._camera", ModuleType("_camera"))
+    assert _full_name("_camera") == "vendor._camera"
+    monkeypatch.setitem(sys.modules, "other._camera", ModuleType("_camera"))
+    assert _full_name("_camera") == "_camera"
+
+
+def test_function_that_is_bound_to_something_hidden_has_its_own_name() -> None:
+    """Those of pybind11 are bound to a record of theirs."""
+
+    class Definition(ctypes.Structure):
+        _fields_ = (
+            ("name", ctypes.c_char_p),
+            ("function", ctypes.c_void_p),
+            ("flags", ctypes.c_int),
+            ("doc", ctypes.c_char_p),
+        )
+
+    function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.py_object)(max)
+    takes_one_object = 8  # METH_O
+    definition = Definition(b"wait", ctypes.cast(function, ctypes.c_void_p), takes_one_object)
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, *[ctypes.py_object] * 2]
+    wait = make(ctypes.addressof(definition), 3, "vendor")
+    assert wait.__qualname__ == "int.wait"
+    with proof.audit() as report:
+        assert wait(5) == 5
+    assert "vendor.wait" in {row.callable for row in report.rows}
 
 
 def test_other_tools_go_on() -> None:

@@ -205,7 +205,9 @@ def counting(counted: Counted, *, records: bool = False) -> Iterator[None]:
 
 
 def _stop(counted: Counted) -> None:
-    counted.rows += _trace.audit_stop()
+    stopped = _trace.audit_stop()
+    full = {module: _full_name(module) for module, *_ in stopped}
+    counted.rows += [(full[module], *rest) for module, *rest in stopped]
     counted.complete = True
 
 
@@ -313,6 +315,14 @@ def _verdict(calls: int, held: float, longest: float, released: float) -> str:
         return "released" if released >= LONG_MS else "short"
     share = held / (held + released)
     return "held" if share >= MOST else "partly" if share > LEAST or longest >= 100 else "released"
+
+
+def _full_name(module: str) -> str:
+    """As it was imported: a type may know only the last part, as those of PIL._imaging do."""
+    if module in sys.modules:
+        return module
+    names = [name for name in list(sys.modules) if name.endswith(f".{module}")]
+    return names[0] if len(names) == 1 else module
 
 
 def _packages(modules: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -105,6 +105,17 @@ static PyObject *file_of(const void *address) {
   return PyUnicode_DecodeFSDefaultAndSize(name, (Py_ssize_t)strcspn(name, "."));
 }
 
+/* Whether a function is bound to something of its own, as those of pybind11 are: it is no method of
+ * that type, whose name tells nobody anything. */
+static bool is_hidden(PyObject *callable, PyObject *self) {
+  if (PyModule_Check(self) || PyType_Check(self))
+    return false;
+  PyObject *name = text(callable, "__name__");
+  const bool hidden = name && !PyObject_HasAttr((PyObject *)Py_TYPE(self), name);
+  Py_XDECREF(name);
+  return hidden;
+}
+
 static void name_row(row *row, PyObject *callable) {
   PyTypeObject *type = Py_TYPE(callable);
   if (Py_IS_TYPE(callable, &PyMethodDescr_Type) || Py_IS_TYPE(callable, &PyClassMethodDescr_Type) ||
@@ -114,7 +125,7 @@ static void name_row(row *row, PyObject *callable) {
   } else if (PyCFunction_Check(callable)) {
     PyObject *self = PyCFunction_GET_SELF(callable);
     row->module = text(callable, "__module__");
-    row->name = text(callable, "__qualname__");
+    row->name = text(callable, self && is_hidden(callable, self) ? "__name__" : "__qualname__");
     if (!row->module && self) {
       PyObject *of = PyType_Check(self) ? self : (PyObject *)Py_TYPE(self);
       row->module = text(of, "__module__");
