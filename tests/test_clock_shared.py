@@ -106,6 +106,10 @@ def test_what_cannot_be_connected_is_named(supply: hwsim.Device, meter: hwsim.De
     with pytest.raises(InvalidArgument, match="channel must be from 0 to 3, got 4") as caught:
         supply.connect(0, 4, to=meter)
     assert (caught.value.device, caught.value.operation) == ("meter", "connect")
+    with hwsim.open("hwsim://wide?channels=8&clock=virtual:lab") as wide:
+        for noise in (None, 0.0):
+            with pytest.raises(TypeError, match="channel must be an integer from 0 to 7, got 'x'"):
+                supply.connect(0, "x", to=wide, noise=noise)  # type: ignore[arg-type]
     for clock in ("clock=virtual", "clock=real", "clock=virtual:other"):
         with hwsim.open(f"hwsim://other?{clock}") as other:
             for noise in (None, 0.0):

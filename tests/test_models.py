@@ -760,6 +760,53 @@ def test_packages_offer_models(tmp_path: Path) -> None:
     assert "acme_psu:Supply" in run_script(script).check()
 
 
+def test_what_is_declared_as_a_class_is_not_called() -> None:
+    class REG(Register, at=0):
+        pass
+
+    class MEM(Memory, at=4, words=1):
+        pass
+
+    class PART(Block, at=8):
+        pass
+
+    for called, kind in [
+        (Register, "Register"),
+        (REG, "Register"),
+        (MEM, "Memory"),
+        (PART, "Block"),
+    ]:
+        for arguments in ((), (0,)):
+            with pytest.raises(TypeError, match=rf"'class NAME\({kind}, at=0x10\)"):
+                called(*arguments)
+
+
+def test_what_stands_in_the_wrong_place_is_refused() -> None:
+    class Loose(hwsim.Model):
+        class CTRL(Register, at=0):
+            pass
+
+        EN = Field(0)
+
+    with pytest.raises(InvalidArgument, match="EN: a field belongs into the class of a register"):
+        _ = Loose.map
+
+    class Inner(hwsim.Model):
+        class PART(Block, at=0):
+            class DAC(Register, at=0):
+                pass
+
+            output = Output(DAC)
+
+    with pytest.raises(InvalidArgument, match=r"PART\.output: FIFOs and outputs belong into"):
+        _ = Inner.map
+
+    with pytest.raises(TypeError, match=r"EN = Field\(lsb, width\)"):
+
+        class EN(Field, lsb=0):
+            pass
+
+
 # ---------------------------------------------------------------------------------------- roles
 
 

@@ -696,8 +696,9 @@ class Device(Scoped, _native.Device):
                 table = np.frombuffer(array("d", values))
             except TypeError as error:
                 raise TypeError(f"function must return numbers: {error}") from None
-        if noise is None:
-            noise = (self if to is None else to)._power_on_signal(channel, "connect").noise
+        # Which says what is wrong with the channel, as one of its own device.
+        usual = (self if to is None else to)._power_on_signal(channel, "connect")
+        noise = usual.noise if noise is None else noise
         self._connect(channel, (number, gain, offset, delay, tau, noise), table, to)
 
     @property
@@ -935,7 +936,7 @@ class Device(Scoped, _native.Device):
         count: int | None = None,
         probability: float | None = None,
         extra: float | None = None,
-        register: str | int = "SCRATCH0",
+        register: str | int | None = None,
         mask: int = 0xFFFFFFFF,
         value: int = 0,
     ) -> None:
@@ -955,7 +956,7 @@ class Device(Scoped, _native.Device):
                 but no limit for ``stuck`` and where a probability is given.
             probability: For each of these operations, drawn from the device's seed; None: 1.
             extra: Of ``spike``, in seconds; default 10 ms.
-            register: Of ``stuck``: a name or an address.
+            register: Of ``stuck``: a name or an address; None: SCRATCH0.
             mask: Of ``stuck``: which bits.
             value: Of ``stuck``: what they read as.
 
@@ -966,6 +967,8 @@ class Device(Scoped, _native.Device):
             count = 0 if kind == "stuck" or probability is not None else 1
         if at is not None:
             at = integer("at", at, 1, UINT64_MAX)  # 0 would be the next operation
+        if register is None:
+            register = "SCRATCH0" if kind == "stuck" else 0
         address = self.registers[register].address if isinstance(register, str) else register
         self._inject(
             (

@@ -1104,7 +1104,7 @@ class Device(Opened):
         count: int | None = None,
         probability: float | None = None,
         extra: float | None = None,
-        register: str | int = "SCRATCH0",
+        register: str | int | None = None,
         mask: int = 0xFFFFFFFF,
         value: int = 0,
     ) -> None:
@@ -1124,7 +1124,7 @@ class Device(Opened):
                 but no limit for ``stuck`` and where a probability is given.
             probability: For each of these operations, drawn from the device's seed; None: 1.
             extra: Of ``spike``, in seconds; default 10 ms.
-            register: Of ``stuck``: a name or an address.
+            register: Of ``stuck``: a name or an address; None: SCRATCH0.
             mask: Of ``stuck``: which bits.
             value: Of ``stuck``: what they read as.
 

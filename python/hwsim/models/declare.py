@@ -83,6 +83,12 @@ class Field:
         self.name = ""
         self.register: type[Register] | None = None
 
+    def __init_subclass__(cls, **said: object) -> None:
+        if said:
+            raise TypeError(
+                f"a field is an attribute of its register: {cls.__name__} = Field(lsb, width)"
+            )
+
     def __set_name__(self, owner: type, name: str) -> None:
         self.name, self.register = name, owner
 
@@ -125,6 +131,13 @@ class _Placed:
     at: ClassVar[int]
     count: ClassVar[int | None]
     stride: ClassVar[int]
+
+    def __new__(cls, *args: object, **said: object) -> _Placed:
+        kind = next(each.__name__ for each in cls.__mro__ if each.__base__ is _Placed)
+        raise TypeError(
+            f"a {kind.lower()} of a model is a class inside of it, such as "
+            f"'class NAME({kind}, at=0x10): ...', and no call: {cls.__name__}()"
+        )
 
     @classmethod
     def _places(cls, name: str) -> Iterator[tuple[str, int]]:
@@ -803,6 +816,12 @@ def _collect(
     memories: list[MemoryInfo],
 ) -> None:
     for name, item in inside.items():
+        if isinstance(item, Field):
+            raise InvalidArgument(f"{prefix}{name}: a field belongs into the class of a register")
+        if prefix and isinstance(item, Fifo | Output):
+            raise InvalidArgument(
+                f"{prefix}{name}: FIFOs and outputs belong into the class of the model itself"
+            )
         if not isinstance(item, type) or item in (Register, Memory, Block):
             continue
         if issubclass(item, Register):
