@@ -117,7 +117,8 @@ typedef struct hwsim_register {
   hwsim_role role;
   uint32_t bits; /* 8, 16, 32 or 64; 0: 32 */
   /* What its fields do to their bits counts instead of `access` and `writable`. Only a register
-   * that is RW, RO or WO, and has no role, can have fields that are anything but plain. */
+   * that is RW, RO or WO can have fields that are anything but plain, and none whose role is that
+   * the device makes up what it reads, or that it is a command. */
   const hwsim_field *fields;
   uint32_t field_count; /* each name and bit once */
 } hwsim_register;
@@ -136,8 +137,8 @@ typedef struct hwsim_memory {
 #define HWSIM_MEMORY_LARGEST (INT64_C(1) << 28) /* bytes of memory of a device */
 
 /* --------------------------------------------------------------------------- FIFOs and rules --
- * What follows names registers as "REGISTER" and fields as "REGISTER.FIELD"; NULL: none. Those with
- * a role take no part. */
+ * What follows names registers as "REGISTER" and fields as "REGISTER.FIELD"; NULL: none. One with a
+ * role has no part in a FIFO or an output. */
 
 /* Values one after the other. Empty at power-on and after a reset. */
 typedef struct hwsim_fifo {
@@ -223,7 +224,13 @@ typedef struct hwsim_condition {
 
 /* What a device does by itself. Rules that are set off at once act in their order; what follows
  * from one without a delay comes before the next. Such a chain must end, after 1024 actions at
- * most. A change that a rule makes is an event, as that of a write is. */
+ * most. A change that a rule makes is an event, as that of a write is.
+ *
+ * A register with a role takes part as far as it has a value. What is made up when it is read
+ * (FIRMWARE_VERSION, STATUS, UPTIME, CHANNELS) can be read and compared, and an access of it sets
+ * rules off; but nothing tells that it changes, and no rule sets it. To set COMMAND is to write it,
+ * and it holds nothing. A fault or an event that changes FAULT_COUNT or EVENT_STATUS sets rules off
+ * at its time, as soon as it is over, and once for all changes till then; without power none. */
 typedef struct hwsim_rule {
   hwsim_when when;
   const char *on;                    /* NULL for EVERY and STARTED */

@@ -104,7 +104,7 @@ static void start(hwsim_device *device) {
   firmware_boot(device);
   pthread_mutex_lock(timeline_mutex(device));
   int64_t now_ns = timeline_start(device);
-  registers_reset(device, NULL, now_ns);
+  registers_reset(device, false, NULL, now_ns);
   ticks_power_on(device, now_ns);
   timeline_unlock(device);
 }
@@ -210,7 +210,7 @@ hwsim_error hwsim_device_cancel(hwsim_device *device) {
 }
 
 static hwsim_error apply_reset(hwsim_device *device, op *self, int64_t at_ns) {
-  registers_reset(device, self, at_ns);
+  registers_reset(device, true, self, at_ns);
   return HWSIM_OK;
 }
 

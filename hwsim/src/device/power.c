@@ -18,11 +18,11 @@
 void power_off(hwsim_device *device, const op *cause, int64_t at_ns) {
   if (!bus_is_off(device)) {
     ticks_power_off(device, at_ns);
-    rules_power_off(device);
     behaviours_power_off(device);
     outputs_power_off(device, at_ns);
     observers_tell(device,
                    &(occurrence){.kind = HWSIM_EVENT_DISCONNECT, .at_ns = at_ns, .cause = cause});
+    rules_power_off(device); /* also those that this event has set off */
   }
   if (bus_off(device)) { /* right before the operation that a reconnect was injected for */
     power_on(device, at_ns);
@@ -35,11 +35,12 @@ void power_on(hwsim_device *device, int64_t at_ns) {
     return;
   bus_on(device, at_ns);
   firmware_boot(device);
-  registers_reset(device, NULL, at_ns);
+  registers_reset(device, false, NULL, at_ns);
   /* Also in registers that have just been reset it can be seen what has happened. */
   registers_set(device, HWSIM_ROLE_EVENT_STATUS,
                 registers_get(device, HWSIM_ROLE_EVENT_STATUS) |
-                    HWSIM_EVENT_BIT(HWSIM_EVENT_DISCONNECT));
+                    HWSIM_EVENT_BIT(HWSIM_EVENT_DISCONNECT),
+                at_ns);
   ticks_power_on(device, at_ns);
   comparators_power_on(device, at_ns);
   observers_tell(device, &(occurrence){.kind = HWSIM_EVENT_RECONNECT, .at_ns = at_ns});

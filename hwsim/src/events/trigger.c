@@ -16,7 +16,7 @@ static hwsim_error apply(hwsim_device *device, op *base, int64_t at_ns) {
 }
 
 hwsim_error hwsim_event_trigger(hwsim_device *device, double value, const hwsim_call *call) {
-  static const op_kind kind = {.row = OPERATION(device, trigger), .apply = apply};
+  static const op_kind kind = {.row = OPERATION(device, trigger), .apply = apply, .timed = true};
   trigger_op self;
   op_prepare(&self.base, &kind);
   self.value = value;

@@ -30,7 +30,7 @@ static void enable_converters(hwsim_device *device, uint32_t value) {
 
 static void command(hwsim_device *device, uint32_t value, const op *cause, int64_t at_ns) {
   if (value & 1)
-    registers_reset(device, cause, at_ns);
+    registers_reset(device, true, cause, at_ns);
 }
 
 /* ------------------------------------------------------------------------------------ uptime -- */
@@ -78,10 +78,12 @@ void roles_observe(hwsim_device *device, observer *self, const occurrence *what)
   (void)self;
   if (what->kind <= HWSIM_EVENT_FIRMWARE) /* those after it have no bit in EVENT_STATUS */
     registers_set(device, HWSIM_ROLE_EVENT_STATUS,
-                  registers_get(device, HWSIM_ROLE_EVENT_STATUS) | HWSIM_EVENT_BIT(what->kind));
+                  registers_get(device, HWSIM_ROLE_EVENT_STATUS) | HWSIM_EVENT_BIT(what->kind),
+                  what->at_ns);
   if (what->kind == HWSIM_EVENT_FAULT)
     registers_set(device, HWSIM_ROLE_FAULT_COUNT,
-                  registers_get(device, HWSIM_ROLE_FAULT_COUNT) + what->cause->fate.hits);
+                  registers_get(device, HWSIM_ROLE_FAULT_COUNT) + what->cause->fate.hits,
+                  what->at_ns);
   if (what->kind == HWSIM_EVENT_FIRMWARE)
     registers_touch(device);
 }

@@ -35,8 +35,8 @@ struct rules {
   fifo *fifos;
 };
 
-static uint64_t value_of(const hwsim_device *device, const bits *where) {
-  return (registers_held(device, where->place) & where->mask) >> where->lsb;
+static uint64_t value_of(const hwsim_device *device, const bits *where, int64_t at_ns) {
+  return (registers_held(device, where->place, at_ns) & where->mask) >> where->lsb;
 }
 
 static void set_bits(hwsim_device *device, const bits *where, uint64_t value, const op *cause,
@@ -121,13 +121,13 @@ static void act(hwsim_device *device, const rule_plan *rule, uint64_t written, c
                 int64_t at_ns) {
   const hwsim_rule *says = &rule->says;
   uint64_t value = says->written       ? written
-                   : rule->source.mask ? value_of(device, &rule->source)
+                   : rule->source.mask ? value_of(device, &rule->source, at_ns)
                                        : says->value;
   switch (says->then) {
   case HWSIM_THEN_SET:
   case HWSIM_THEN_COPY: set_bits(device, &rule->target, value, cause, at_ns); break;
   case HWSIM_THEN_ADD:
-    set_bits(device, &rule->target, value_of(device, &rule->target) + value, cause, at_ns);
+    set_bits(device, &rule->target, value_of(device, &rule->target, at_ns) + value, cause, at_ns);
     break;
   case HWSIM_THEN_CONVERT: convert(device, rule, cause, at_ns); break;
   case HWSIM_THEN_PUSH: push(device, rule->fifo, value, cause, at_ns); break;
@@ -174,9 +174,9 @@ static int64_t with_sign(uint64_t value, uint32_t width) {
 }
 
 static bool holds(const hwsim_device *device, const rule_plan *rule, const condition_plan *what,
-                  uint64_t written) {
-  uint64_t value = what->part.mask ? value_of(device, &what->part) : written;
-  uint64_t other = what->than.mask ? value_of(device, &what->than) : what->value;
+                  uint64_t written, int64_t at_ns) {
+  uint64_t value = what->part.mask ? value_of(device, &what->part, at_ns) : written;
+  uint64_t other = what->than.mask ? value_of(device, &what->than, at_ns) : what->value;
   if (what->is_signed) {
     int64_t a = with_sign(value, what->part.mask ? what->part.width : rule->on.width);
     int64_t b = what->than.mask ? with_sign(other, what->than.width) : (int64_t)other;
@@ -187,20 +187,22 @@ static bool holds(const hwsim_device *device, const rule_plan *rule, const condi
   return compares(what->comparison, value == other, value < other);
 }
 
-static bool may_act(const hwsim_device *device, const rule_plan *rule, uint64_t written) {
+static bool may_act(const hwsim_device *device, const rule_plan *rule, uint64_t written,
+                    int64_t at_ns) {
   for (size_t i = 0; i < rule->says.condition_count; i++)
-    if (!holds(device, rule, &rule->conditions[i], written))
+    if (!holds(device, rule, &rule->conditions[i], written, at_ns))
       return false;
   return true;
 }
 
-static void set_off(hwsim_device *device, size_t number, uint64_t written, const op *cause,
-                    int64_t at_ns) {
+/* `soon`: not now, but at this very time. */
+static void set_off(hwsim_device *device, size_t number, uint64_t written, bool soon,
+                    const op *cause, int64_t at_ns) {
   rules *self = device->rules;
   const rule_plan *rule = &self->plan->rules[number];
-  if (!may_act(device, rule, written))
+  if (!may_act(device, rule, written, at_ns))
     return;
-  if (!rule->says.delay_ns) {
+  if (!rule->says.delay_ns && !soon) {
     act(device, rule, written, cause, at_ns);
   } else if (!rule->says.ignore_again || !heap_holds(&self->waiting[number].node)) {
     self->waiting[number].written = written;
@@ -219,7 +221,7 @@ static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t un
   heap_remove(&self->later.pending, first);
   if (rule->says.when == HWSIM_WHEN_EVERY) {
     wait_until(device, number, add_saturated(self->waiting[number].due_ns, rule->says.delay_ns));
-    if (may_act(device, rule, written))
+    if (may_act(device, rule, written, at_ns))
       act(device, rule, written, NULL, at_ns);
   } else {
     act(device, rule, written, NULL, at_ns);
@@ -230,7 +232,7 @@ static void fire(hwsim_device *device, source *source, int64_t at_ns, int64_t un
 /* ------------------------------------------------------------------- what registers tell it -- */
 
 static void trigger(hwsim_device *device, hwsim_when when, size_t place, uint64_t mask,
-                    uint64_t value, const op *cause, int64_t at_ns) {
+                    uint64_t value, bool soon, const op *cause, int64_t at_ns) {
   const plan *all = device->rules->plan;
   const watch *found = device->rules->quiet ? NULL : plan_watch(all, place);
   for (size_t i = 0; found && i < found->count; i++) {
@@ -238,22 +240,30 @@ static void trigger(hwsim_device *device, hwsim_when when, size_t place, uint64_
     const rule_plan *rule = &all->rules[number];
     uint64_t part = (value & rule->on.mask) >> rule->on.lsb;
     if (rule->says.when == when && (rule->on.mask & mask))
-      set_off(device, number, part, cause, at_ns);
+      set_off(device, number, part, soon, cause, at_ns);
   }
 }
 
 static void written(hwsim_device *device, size_t place, uint64_t value, uint64_t mask,
                     const op *cause, int64_t at_ns) {
-  trigger(device, HWSIM_WHEN_WRITTEN, place, mask, value, cause, at_ns);
+  trigger(device, HWSIM_WHEN_WRITTEN, place, mask, value, false, cause, at_ns);
 }
 
 static void was_read(hwsim_device *device, size_t place, const op *cause, int64_t at_ns) {
-  trigger(device, HWSIM_WHEN_READ, place, UINT64_MAX, 0, cause, at_ns);
+  trigger(device, HWSIM_WHEN_READ, place, UINT64_MAX, 0, false, cause, at_ns);
 }
 
 static void changed(hwsim_device *device, size_t place, uint64_t mask, const op *cause,
                     int64_t at_ns) {
-  trigger(device, HWSIM_WHEN_CHANGED, place, mask, registers_held(device, place), cause, at_ns);
+  uint64_t value = registers_held(device, place, at_ns);
+  trigger(device, HWSIM_WHEN_CHANGED, place, mask, value, false, cause, at_ns);
+}
+
+/* Others have still to be told of what happens, and without power nothing follows from it. */
+static void latched(hwsim_device *device, size_t place, uint64_t mask, int64_t at_ns) {
+  uint64_t value = registers_held(device, place, at_ns);
+  if (!bus_is_off(device))
+    trigger(device, HWSIM_WHEN_CHANGED, place, mask, value, true, NULL, at_ns);
 }
 
 static int64_t next_ns(const hwsim_device *device) {
@@ -275,7 +285,7 @@ static void reset(hwsim_device *device, int64_t at_ns) {
     if (says->when == HWSIM_WHEN_EVERY)
       wait_until(device, i, add_saturated(at_ns, says->delay_ns));
     else if (says->when == HWSIM_WHEN_STARTED)
-      set_off(device, i, 0, NULL, at_ns);
+      set_off(device, i, 0, false, NULL, at_ns);
   }
   agenda_reschedule(device, &device->rules->later);
 }
@@ -283,6 +293,7 @@ static void reset(hwsim_device *device, int64_t at_ns) {
 static const register_hooks hooks = {.written = written,
                                      .was_read = was_read,
                                      .changed = changed,
+                                     .latched = latched,
                                      .reset = reset,
                                      .next_ns = next_ns};
 
@@ -293,7 +304,8 @@ hwsim_error rules_check_clock(const model_image *image, const hwsim_config *conf
   bool runs = config->clock == HWSIM_CLOCK_REAL || config->clock == HWSIM_CLOCK_SCALED;
   for (size_t i = 0; runs && all && i < all->rule_count; i++) {
     const hwsim_rule *says = &all->rules[i].says;
-    bool repeats = says->when == HWSIM_WHEN_EVERY || says->when == HWSIM_WHEN_CHANGED;
+    bool repeats = says->when == HWSIM_WHEN_EVERY || says->when == HWSIM_WHEN_CHANGED ||
+                   (says->when == HWSIM_WHEN_STARTED && all->resets);
     double real_ns = (double)(says->delay_ns - says->jitter_ns) / config->clock_scale;
     if (repeats && says->delay_ns && real_ns < 1000)
       return error_set(HWSIM_EINVALID, config->name, OPERATION(device, open)->name,

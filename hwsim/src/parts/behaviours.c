@@ -73,7 +73,7 @@ static uint64_t held_by(const behaviours *self, const hwsim_device *device, size
     if (journal[i].place == place &&
         (journal[i].kind == ENTRY_WRITE || journal[i].kind == ENTRY_SET))
       return journal[i].held;
-  return registers_held(device, place);
+  return registers_held(device, place, self->callout.at_ns);
 }
 
 static hwsim_error make_transfer(hwsim_device *device, behaviours *self, const transfer *what) {

@@ -298,9 +298,9 @@ static bool make_index(model_image *self) {
 static hwsim_error make(const hwsim_model *model, const register_behaviour *behaviours,
                         model_image **image_out) {
   plan *rules = NULL;
-  hwsim_error error = map_check(model);
+  hwsim_error error = map_check(model, behaviours);
   if (!error)
-    error = plan_new(model, &rules);
+    error = plan_new(model, behaviours, &rules);
   if (error)
     return error;
   hwsim_model copy = *model;

@@ -131,7 +131,8 @@ static bool is_plain(const hwsim_field *field) {
 }
 
 /* What is wrong with a field, beside those before it; NULL: nothing. */
-static const char *fault_of_field(const hwsim_register *entry, uint32_t i) {
+static const char *fault_of_field(const hwsim_register *entry, uint32_t i,
+                                  const register_behaviour *role) {
   const hwsim_field *field = &entry->fields[i];
   if (!field->name || !*field->name)
     return "has no name";
@@ -143,8 +144,10 @@ static const char *fault_of_field(const hwsim_register *entry, uint32_t i) {
     return "can be read, but the register is WO";
   if (field->writable && entry->access == HWSIM_ACCESS_RO)
     return "can be written, but the register is RO";
-  if (!is_plain(field) && (entry->role || entry->access > HWSIM_ACCESS_WO))
-    return "has effects, but the register has a role, or is W1C or RC";
+  if (!is_plain(field) && entry->access > HWSIM_ACCESS_WO)
+    return "has effects, but the register is W1C or RC";
+  if (!is_plain(field) && (role->read || role->command))
+    return "has effects, but the register has a role with which it holds nothing";
   for (uint32_t k = 0; k < i; k++) {
     const hwsim_field *other = &entry->fields[k];
     if (strcmp(field->name, other->name) == 0)
@@ -198,7 +201,8 @@ static hwsim_error fail(const char *kind, size_t i, const char *name, const char
                    name ? name : "", fault);
 }
 
-static hwsim_error check_register(const hwsim_model *model, size_t i, uint32_t *roles) {
+static hwsim_error check_register(const hwsim_model *model, size_t i, uint32_t *roles,
+                                  const register_behaviour *behaviours) {
   const hwsim_register *entry = &model->registers[i];
   const char *fault = fault_of(model, i);
   if (!fault && entry->role && *roles & UINT32_C(1) << entry->role)
@@ -207,7 +211,7 @@ static hwsim_error check_register(const hwsim_model *model, size_t i, uint32_t *
     return fail("register", i, entry->name, fault);
   *roles |= UINT32_C(1) << entry->role;
   for (uint32_t k = 0; k < entry->field_count; k++) {
-    fault = fault_of_field(entry, k);
+    fault = fault_of_field(entry, k, &behaviours[entry->role]);
     const char *name = entry->fields[k].name;
     if (fault)
       return error_set(HWSIM_EINVALID, "", operation_name(),
@@ -273,7 +277,7 @@ static hwsim_error check_memory(const hwsim_model *model, size_t i, int64_t *lef
   return fault ? fail("memory", i, entry->name, fault) : HWSIM_OK;
 }
 
-hwsim_error map_check(const hwsim_model *model) {
+hwsim_error map_check(const hwsim_model *model, const register_behaviour *behaviours) {
   if (!model)
     return error_set(HWSIM_EINVALID, "", operation_name(), "model must not be null");
   if (!model->name)
@@ -292,7 +296,7 @@ hwsim_error map_check(const hwsim_model *model) {
   uint32_t roles = 0;
   hwsim_error error = HWSIM_OK;
   for (size_t i = 0; !error && i < model->register_count; i++) {
-    error = check_register(model, i, &roles);
+    error = check_register(model, i, &roles, behaviours);
     roles &= ~UINT32_C(1); /* NONE */
   }
   if (!error)

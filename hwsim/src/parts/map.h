@@ -2,10 +2,10 @@
 #ifndef HWSIM_PARTS_MAP_H
 #define HWSIM_PARTS_MAP_H
 
-#include "hwsim/hwsim.h"
+#include "parts/role.h"
 
 /* EINVALID, with details, if the model breaks a rule of model.h; ENOMEM. */
-hwsim_error map_check(const hwsim_model *model);
+hwsim_error map_check(const hwsim_model *model, const register_behaviour *behaviours);
 /* The register that begins at an address, or the memory that has a word there; NULL: none. */
 const hwsim_register *map_find(const hwsim_model *model, uint32_t address);
 const hwsim_memory *map_find_memory(const hwsim_model *model, uint32_t address);

@@ -14,7 +14,9 @@ enum { LARGEST_FIFO = 65536, MOST_AT_ONCE = 1024 };
 
 typedef struct maker {
   const hwsim_model *model;
+  const register_behaviour *behaviours;
   const hwsim_register **sorted; /* by name */
+  bits triggers;                 /* where an event that a rule emits is latched */
   plan *made;
   size_t condition_count;
   char where[64]; /* what is looked at, for errors */
@@ -48,8 +50,33 @@ static const hwsim_register *find_register(const maker *self, const char *name, 
   return NULL;
 }
 
+/* What is to be done with a part. */
+typedef enum use { ACCESSED, CHANGES, READ, SET, BOUND } use;
+
+static hwsim_error check_role(const maker *self, const char *name, hwsim_role role, use use) {
+#define HWSIM_X(name, value, text, meaning) [value] = text,
+  static const char *const roles[] = {HWSIM_ROLES(HWSIM_X)};
+#undef HWSIM_X
+  const register_behaviour *what = &self->behaviours[role];
+  const char *fault = NULL;
+  if (use == BOUND)
+    fault = "a FIFO or an output has no part in it; a rule can copy it to another register";
+  else if (what->read && use == CHANGES)
+    fault = "it is made up when it is read, so nothing tells of a change; put the rule on what it "
+            "follows from, or let one that acts every so often ask for it";
+  else if (what->read && use == SET)
+    fault = "the device itself says what it reads, so a rule cannot set it";
+  else if (what->command && (use == CHANGES || use == READ))
+    fault = "it is a command, and holds nothing; a rule can act when it is written, or set it";
+  if (!fault)
+    return HWSIM_OK;
+  return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
+                   "%s of the model: %.64s has the role %s: %s", self->where, name, roles[role],
+                   fault);
+}
+
 /* REGISTER, or REGISTER.FIELD; NULL: none. */
-static hwsim_error find_bits(const maker *self, const char *name, bits *out) {
+static hwsim_error find_bits(const maker *self, const char *name, use use, bits *out) {
   *out = (bits){0};
   if (!name)
     return HWSIM_OK;
@@ -67,13 +94,24 @@ static hwsim_error find_bits(const maker *self, const char *name, bits *out) {
   }
   if (!width)
     return refuse(self, "there is no register or field", name);
-  if (entry->role)
-    return refuse(self, "a register with a role takes no part in rules:", name);
+  if (entry->role) {
+    hwsim_error error = check_role(self, name, entry->role, use);
+    if (error)
+      return error;
+  }
   out->place = (uint16_t)(entry - self->model->registers);
   out->lsb = field ? field->lsb : 0;
   out->width = (uint8_t)width;
   out->mask = UINT64_MAX >> (64 - width) << out->lsb;
   return HWSIM_OK;
+}
+
+static const register_behaviour *behaviour_of(const maker *self, const bits *where) {
+  return &self->behaviours[self->model->registers[where->place].role];
+}
+
+static bool is_timed(const maker *self, const bits *where) {
+  return where->mask && behaviour_of(self, where)->timed;
 }
 
 /* ----------------------------------------------------------------------------- what is said -- */
@@ -138,9 +176,9 @@ static hwsim_error plan_condition(const maker *self, const rule_plan *rule,
                                   const hwsim_condition *says, condition_plan *out) {
   const char *name = says->part ? says->part : rule->says.on;
   bool gets_value = rule->says.when == HWSIM_WHEN_WRITTEN || rule->says.when == HWSIM_WHEN_CHANGED;
-  hwsim_error error = find_bits(self, says->part, &out->part);
+  hwsim_error error = find_bits(self, says->part, READ, &out->part);
   if (!error)
-    error = find_bits(self, says->than, &out->than);
+    error = find_bits(self, says->than, READ, &out->than);
   if (error)
     return error;
   const bits *part = says->part ? &out->part : &rule->on;
@@ -169,18 +207,23 @@ static hwsim_error plan_conditions(maker *self, const hwsim_rule *says, rule_pla
   out->conditions = next;
   self->condition_count += says->condition_count;
   hwsim_error error = HWSIM_OK;
-  for (size_t i = 0; !error && i < says->condition_count; i++)
+  for (size_t i = 0; !error && i < says->condition_count; i++) {
     error = plan_condition(self, out, &says->conditions[i], &next[i]);
+    out->timed |= is_timed(self, &next[i].part) || is_timed(self, &next[i].than);
+  }
   return error;
 }
 
 static hwsim_error plan_rule(maker *self, const hwsim_rule *says, rule_plan *out) {
   *out = (rule_plan){.says = *says};
-  hwsim_error error = find_bits(self, says->on, &out->on);
+  use on = says->when == HWSIM_WHEN_CHANGED ? CHANGES : ACCESSED;
+  hwsim_error error = find_bits(self, says->on, on, &out->on);
   if (!error)
-    error = find_bits(self, says->target, &out->target);
+    error = find_bits(self, says->target, SET, &out->target);
+  if (!error && says->then == HWSIM_THEN_ADD) /* to what it holds */
+    error = find_bits(self, says->target, READ, &out->target);
   if (!error)
-    error = find_bits(self, says->source, &out->source);
+    error = find_bits(self, says->source, READ, &out->source);
   for (size_t i = 0; !error && says->fifo && i < self->model->fifo_count; i++)
     if (strcmp(says->fifo, self->model->fifos[i].name) == 0) {
       out->fifo = (uint16_t)i;
@@ -188,6 +231,9 @@ static hwsim_error plan_rule(maker *self, const hwsim_rule *says, rule_plan *out
     }
   if (!error && says->fifo && !out->has_fifo)
     error = refuse(self, "there is no FIFO", says->fifo);
+  out->commands = out->target.mask && behaviour_of(self, &out->target)->command;
+  out->timed = is_timed(self, &out->target) || is_timed(self, &out->source);
+  self->made->resets |= out->commands;
   if (!error)
     error = check_numbers(self, out);
   if (!error)
@@ -217,7 +263,7 @@ static hwsim_error plan_fifo(maker *self, size_t i) {
                {says->empty, &out->empty},       {says->full, &out->full},
                {says->overflow, &out->overflow}, {says->underflow, &out->underflow}};
   for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
-    hwsim_error error = find_bits(self, parts[k].name, parts[k].out);
+    hwsim_error error = find_bits(self, parts[k].name, BOUND, parts[k].out);
     if (error)
       return error;
   }
@@ -239,7 +285,7 @@ static hwsim_error plan_output(maker *self, size_t i) {
   if (!(says->range_v >= 0 && says->range_v <= 0) &&
       !(says->range_v >= 1e-3 && says->range_v <= 1e3))
     return refuse(self, "range must be from 0.001 to 1000 V, or 0: that of the device", NULL);
-  hwsim_error error = find_bits(self, says->source, &out->source);
+  hwsim_error error = find_bits(self, says->source, BOUND, &out->source);
   if (!error && (!out->source.mask || out->source.width > 32))
     error = refuse(self, "needs a source of up to 32 bits", NULL);
   out->code = says->code;
@@ -277,12 +323,16 @@ static bool touches(const bits *changed, const rule_plan *next) {
 }
 
 /* Whether one rule, when it acts, sets off the other. */
-static bool leads_to(const plan *self, const rule_plan *rule, const rule_plan *next) {
+static bool leads_to(const maker *self, const rule_plan *rule, const rule_plan *next) {
   if (rule->target.mask && touches(&rule->target, next))
+    return true;
+  if (rule->commands && next->says.when == HWSIM_WHEN_STARTED)
+    return true;
+  if (rule->says.then == HWSIM_THEN_EVENT && touches(&self->triggers, next))
     return true;
   if (!rule->has_fifo)
     return false;
-  const fifo_plan *fifo = &self->fifos[rule->fifo];
+  const fifo_plan *fifo = &self->made->fifos[rule->fifo];
   return touches(&fifo->data, next) || touches(&fifo->level, next) || touches(&fifo->empty, next) ||
          touches(&fifo->full, next) || touches(&fifo->overflow, next) ||
          touches(&fifo->underflow, next);
@@ -295,10 +345,10 @@ static int count_actions(const maker *self, int *counts, size_t i) {
     return counts[i];
   counts[i] = -1;
   int sum = 1;
-  made->rules[i].timed = made->rules[i].says.then == HWSIM_THEN_EVENT;
+  made->rules[i].timed |= made->rules[i].says.then == HWSIM_THEN_EVENT;
   for (size_t k = 0; k < made->rule_count; k++) {
     const rule_plan *next = &made->rules[k];
-    if (!leads_to(made, &made->rules[i], next))
+    if (!leads_to(self, &made->rules[i], next))
       continue;
     if (next->says.delay_ns) {
       made->rules[i].timed = true;
@@ -379,11 +429,12 @@ static hwsim_error fill(maker *self) {
   return error;
 }
 
-hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
+hwsim_error plan_new(const hwsim_model *model, const register_behaviour *behaviours,
+                     plan **plan_out) {
   *plan_out = NULL;
   if (!model->rule_count && !model->fifo_count && !model->output_count)
     return HWSIM_OK;
-  maker self = {.model = model};
+  maker self = {.model = model, .behaviours = behaviours};
   if (model->rule_count > HWSIM_RULES_LARGEST || model->fifo_count > HWSIM_FIFOS_LARGEST)
     return error_set(HWSIM_EINVALID, "", OPERATION(device, open)->name,
                      "a model must have up to %d rules and %d FIFOs, got %zu and %zu",
@@ -421,8 +472,11 @@ hwsim_error plan_new(const hwsim_model *model, plan **plan_out) {
   if (error) {
     error_no_memory("", OPERATION(device, open)->name);
   } else {
-    for (size_t i = 0; i < model->register_count; i++)
+    for (size_t i = 0; i < model->register_count; i++) {
       self.sorted[i] = &model->registers[i];
+      if (model->registers[i].role == HWSIM_ROLE_EVENT_STATUS)
+        self.triggers = (bits){.place = (uint16_t)i, .mask = HWSIM_EVENT_BIT(HWSIM_EVENT_TRIGGER)};
+    }
     qsort(self.sorted, model->register_count, sizeof *self.sorted, compare_names);
     error = fill(&self);
   }

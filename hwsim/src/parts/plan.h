@@ -2,7 +2,7 @@
 #ifndef HWSIM_PARTS_PLAN_H
 #define HWSIM_PARTS_PLAN_H
 
-#include "hwsim/hwsim.h"
+#include "parts/role.h"
 
 /* Bits of a register. */
 typedef struct bits {
@@ -24,7 +24,8 @@ typedef struct rule_plan {
   const condition_plan *conditions; /* says.condition_count of them */
   uint16_t fifo;                    /* from 0, where there is one */
   bool has_fifo;
-  bool timed; /* what it does, or sets off, depends on the time */
+  bool timed;    /* what it does, or sets off, depends on the time */
+  bool commands; /* its target is a command, of a reset */
 } rule_plan;
 
 typedef struct fifo_plan {
@@ -55,10 +56,13 @@ typedef struct plan {
   uint16_t *watched; /* rules, by register and then in their order */
   watch *watches;    /* by place */
   size_t watch_count;
+  bool resets; /* some rule commands it */
 } plan;
 
-/* NULL in *plan_out: the model has none of them. EINVALID, with details, ENOMEM. */
-hwsim_error plan_new(const hwsim_model *model, plan **plan_out);
+/* The behaviours are by role; what a register may have to do with rules follows from them. NULL in
+ * *plan_out: the model has none of them. EINVALID, with details, ENOMEM. */
+hwsim_error plan_new(const hwsim_model *model, const register_behaviour *behaviours,
+                     plan **plan_out);
 void plan_free(plan *self); /* may be NULL */
 /* What a code is in whole steps of an output, from the lowest or from 0. */
 int64_t plan_steps(const output_plan *self, uint64_t code);

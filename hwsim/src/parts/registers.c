@@ -105,10 +105,16 @@ static void hold(hwsim_device *device, size_t place, uint64_t value) {
   topic_touch(device, &self->watchers);
 }
 
-void registers_set(hwsim_device *device, hwsim_role role, uint64_t value) {
-  size_t place = device->registers->image->by_role[role];
-  if (place != NOWHERE)
-    hold(device, place, value);
+void registers_set(hwsim_device *device, hwsim_role role, uint64_t value, int64_t at_ns) {
+  registers *self = device->registers;
+  size_t place = self->image->by_role[role];
+  if (place == NOWHERE)
+    return;
+  uint64_t held = self->values[place];
+  value &= self->facts[place].all;
+  hold(device, place, value);
+  if (held != value && self->facts[place].flags & RULED)
+    self->hooks->latched(device, place, held ^ value, at_ns);
 }
 
 /* The outputs that follow the register. */
@@ -154,13 +160,25 @@ static inline void change(hwsim_device *device, size_t place, uint64_t value, co
     self->hooks->changed(device, place, bits, cause, at_ns);
 }
 
-uint64_t registers_held(const hwsim_device *device, size_t place) {
-  return device->registers->values[place];
+static inline uint64_t held_at(const hwsim_device *device, size_t place, int64_t at_ns) {
+  const registers *self = device->registers;
+  const register_behaviour *behaviour = behaviour_of(self, place);
+  return behaviour->read ? behaviour->read(device, at_ns) & self->facts[place].all
+                         : self->values[place];
+}
+
+uint64_t registers_held(const hwsim_device *device, size_t place, int64_t at_ns) {
+  return held_at(device, place, at_ns);
 }
 
 void registers_change(hwsim_device *device, size_t place, uint64_t mask, uint64_t value,
                       const op *cause, int64_t at_ns) {
-  change(device, place, (device->registers->values[place] & ~mask) | (value & mask), cause, at_ns);
+  const registers *self = device->registers;
+  const register_behaviour *behaviour = behaviour_of(self, place);
+  if (behaviour->command)
+    behaviour->command(device, (uint32_t)(value & mask), cause, at_ns);
+  else
+    change(device, place, (self->values[place] & ~mask) | (value & mask), cause, at_ns);
 }
 
 void registers_set_keeper(hwsim_device *device, const journal_keeper *keeper) {
@@ -173,12 +191,12 @@ void registers_set_hooks(hwsim_device *device, const register_hooks *hooks) {
 
 int64_t registers_reset_ns(const hwsim_device *device) { return device->registers->reset_ns; }
 
-void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns) {
+void registers_reset(hwsim_device *device, bool tells, const op *cause, int64_t at_ns) {
   registers *self = device->registers;
   self->reset_ns = at_ns;
   memset(self->locked, 0, self->image->effect_count * sizeof *self->locked);
   for (size_t i = 0; i < self->count; i++)
-    hold_and_tell(device, i, self->map[i].reset_value, cause != NULL, cause, at_ns);
+    hold_and_tell(device, i, self->map[i].reset_value, tells, cause, at_ns);
   for (size_t i = 0; i < self->count; i++) /* also what has had no power */
     if (self->facts[i].flags & DRIVES)
       drive(device, i, at_ns);
@@ -206,9 +224,8 @@ static inline const effect *effect_of(const registers *self, size_t place) {
 static inline uint64_t peek(const hwsim_device *device, uint64_t number, size_t place,
                             int64_t at_ns) {
   const registers *self = device->registers;
-  const register_behaviour *behaviour = behaviour_of(self, place);
   const effect *what = effect_of(self, place);
-  uint64_t value = behaviour->read ? behaviour->read(device, at_ns) : self->values[place];
+  uint64_t value = held_at(device, place, at_ns);
   if (what)
     value &= what->readable;
   if (self->lens)

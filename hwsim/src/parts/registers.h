@@ -19,6 +19,8 @@ typedef struct register_hooks {
   void (*was_read)(hwsim_device *device, size_t place, const op *cause, int64_t at_ns);
   void (*changed)(hwsim_device *device, size_t place, uint64_t bits, const op *cause,
                   int64_t at_ns);
+  /* The same, while something happens that has to be over before anything follows from it. */
+  void (*latched)(hwsim_device *device, size_t place, uint64_t bits, int64_t at_ns);
   void (*reset)(hwsim_device *device, int64_t at_ns);
   int64_t (*next_ns)(const hwsim_device *device); /* when something changes by itself */
 } register_hooks;
@@ -29,12 +31,13 @@ void registers_free(hwsim_device *device);
 
 /* The rest: mutex held. A role that the model does not use holds 0. */
 uint64_t registers_get(const hwsim_device *device, hwsim_role role);
-void registers_set(hwsim_device *device, hwsim_role role, uint64_t value);
+void registers_set(hwsim_device *device, hwsim_role role, uint64_t value, int64_t at_ns);
 int64_t registers_reset_ns(const hwsim_device *device); /* when they were reset */
-/* Each change is an event, unless the cause is NULL. */
-void registers_reset(hwsim_device *device, const op *cause, int64_t at_ns);
-/* By place in the map: what it holds; and bits of it become others, which is an event. */
-uint64_t registers_held(const hwsim_device *device, size_t place);
+/* If it `tells`, each change is an event. */
+void registers_reset(hwsim_device *device, bool tells, const op *cause, int64_t at_ns);
+/* By place in the map: what it holds, or makes up when it is asked, without faults; and bits of it
+ * become others, which is an event, or are a command. */
+uint64_t registers_held(const hwsim_device *device, size_t place, int64_t at_ns);
 void registers_change(hwsim_device *device, size_t place, uint64_t mask, uint64_t value,
                       const op *cause, int64_t at_ns);
 void registers_set_hooks(hwsim_device *device, const register_hooks *hooks);

@@ -382,7 +382,9 @@ class Trigger:
     """What sets a rule off. What the rule does is said by one of the methods, and makes it.
 
     Parts of a model are registers (the class), fields (the attribute), or names such as
-    ``"CH[0].CTRL.EN"``.
+    ``"CH[0].CTRL.EN"``, with any role. But nothing tells when a register changes that the device
+    makes up when it is read (``"status"``, ``"uptime"``, ``"firmware_version"``, ``"channels"``),
+    and no rule sets it; and a ``"command"`` holds nothing that a rule could ask for.
     """
 
     def __init__(self, when: When, on: Part | None = None, value: object = None) -> None:

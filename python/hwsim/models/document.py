@@ -332,7 +332,8 @@ class Table(NamedTuple):
 
 
 def tables(model: Map) -> list[Table]:
-    """What a model has beside registers and memories: outputs, FIFOs, rules, behaviours."""
+    """What a model has beside registers and memories: roles, outputs, FIFOs, rules, behaviours."""
+    roles = [(one.name, one.role) for one in model.registers.values() if one.role]
     outputs = [
         (str(number), one.name, one.source, one.code, f"{one.range:g} V" if one.range else "")
         for number, one in enumerate(model.outputs)
@@ -341,6 +342,7 @@ def tables(model: Map) -> list[Table]:
     rules = [(str(number), *_said_rule(one)) for number, one in enumerate(model.rules)]
     calls = [(one.on, one.read or "", one.write or "") for one in model.behaviours]
     found = [
+        Table("Roles", ("register", "role"), roles),
         Table("Outputs", ("number", "output", "of", "code", "range"), outputs),
         Table("FIFOs", ("FIFO", "depth", "where it shows"), fifos),
         Table("Rules", ("rule", "when", "what it does"), rules),
