@@ -130,7 +130,7 @@ def test_call_that_cannot_be_made_is_inconclusive() -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["math factorial"], "function must be MODULE:CALLABLE or a Python .* 'math factorial': "),
+        (["math factorial"], "what is called must be MODULE:CALLABLE or .* 'math factorial': "),
         (["math:factorial", "n=5"], "each argument must be a Python expression, got 'n=5': "),
         (["f", "--setup", "import math\ndef f(:"], "setup must be Python code, .*, line 2"),
         (["f", "--setup", "f = '\0'"], "setup must be Python code, .* null"),
@@ -193,6 +193,13 @@ def test_how_long_a_call_takes_is_not_what_one_took_on_a_busy_machine() -> None:
     delays = iter([0.05])
     seconds, _ = leak._usual(lambda: time.sleep(next(delays, 0.0)), ())
     assert seconds < 0.05
+
+
+@pytest.mark.parametrize("oracle", ["leak", "fork"])
+def test_endless_call_needs_a_time_limit(oracle: str) -> None:
+    finding = proof.check("time:sleep", 99, oracles=[oracle], limit=0.3, budget=0.2)[oracle]
+    assert finding.verdict == "inconclusive"
+    assert "did not end within 0.5 s: give the call a time limit" in finding.advice
 
 
 def test_endless_call_is_waited_for_by_one_oracle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from hwsim.proof.verdict import (
     UNSUPPORTED,
     Finding,
     confirmed,
+    endless,
     inconclusive,
     too_dear,
 )
@@ -178,8 +179,10 @@ def _usual(
             continue
         ended = child.run(_undisturbed, subject, args, plan, alike, budget, limit=limit + budget)
         if not ended.result:
-            what = "takes too long" if ended.status is None else f"cannot be made: {ended.reason}"
-            return inconclusive(ORACLE, f"the call {what}", ended.evidence("without fork"))
+            evidence = ended.evidence("without fork")
+            if ended.status is None:
+                return endless(ORACLE, limit + budget, evidence)
+            return inconclusive(ORACLE, f"the call cannot be made: {ended.reason}", evidence)
         plan = ended.result["plan"]
         seconds = max(seconds, ended.result["seconds"])
         if not plan:

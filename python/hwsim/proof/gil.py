@@ -19,7 +19,14 @@ from typing import Any
 from hwsim.proof import child
 from hwsim.proof.child import Channel
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, inconclusive, milliseconds
+from hwsim.proof.verdict import (
+    BUDGET,
+    INCONCLUSIVE,
+    Finding,
+    endless,
+    inconclusive,
+    milliseconds,
+)
 
 ORACLE = "gil"
 SHORTEST = 0.002  # seconds; a shorter call delays nobody
@@ -67,10 +74,10 @@ def check_gil(subject: Subject, *, limit: float = 60.0, budget: float = BUDGET) 
     while len(doubtful) < TRIES and (not doubtful or time.monotonic() < end):
         ended = child.run(_experiment, subject, limit=limit)
         if ended.result is None:  # nor would it be made in another
-            advice = f"the call cannot be made: {ended.reason}"
+            evidence = ended.evidence("the call")
             if ended.status is None:
-                advice = f"the call did not end within {limit:g} s: give it a time limit of its own"
-            return inconclusive(ORACLE, advice, ended.evidence("the call"))
+                return endless(ORACLE, limit, evidence)
+            return inconclusive(ORACLE, f"the call cannot be made: {ended.reason}", evidence)
         finding = _judge(ended)
         if _is_sure(finding):
             return finding

@@ -24,7 +24,15 @@ from typing import Any
 from hwsim.proof import child
 from hwsim.proof.child import Channel
 from hwsim.proof.subject import Subject
-from hwsim.proof.verdict import BUDGET, INCONCLUSIVE, Finding, confirmed, inconclusive, too_dear
+from hwsim.proof.verdict import (
+    BUDGET,
+    INCONCLUSIVE,
+    Finding,
+    confirmed,
+    endless,
+    inconclusive,
+    too_dear,
+)
 
 ORACLE = "leak"
 WARM_UP, BATCHES = 2, 5
@@ -161,10 +169,9 @@ def _once(
     ended = child.run(_grow, subject, span, warm_up, budget, limit=limit + budget)
     evidence = ended.evidence("the calls")
     if not ended.result:
-        advice = f"the calls cannot be made: {ended.reason}"
         if ended.status is None:
-            advice = f"the calls did not end within {limit + budget:g} s: give it other arguments"
-        return inconclusive(ORACLE, advice, evidence)
+            return endless(ORACLE, limit + budget, evidence)
+        return inconclusive(ORACLE, f"the call cannot be made: {ended.reason}", evidence)
     calls: int = ended.result["calls"]
     if not calls:
         return too_dear(ORACLE, ended.result["seconds"], FEWEST, budget)

@@ -36,7 +36,7 @@ class Subject:
     def __post_init__(self) -> None:
         _check_text(self.setup, "exec", "setup must be Python code")
         if isinstance(self.function, str) and not is_name(self.function):
-            wanted = "function must be MODULE:CALLABLE or a Python expression"
+            wanted = "what is called must be MODULE:CALLABLE or a Python expression"
             _check_text(self.function, "eval", wanted)
         if self.expressions:
             for text in self.args:

@@ -43,6 +43,12 @@ def inconclusive(oracle: str, advice: str, evidence: str = "", **figures: Any) -
     return Finding(oracle, INCONCLUSIVE, figures, advice, evidence)
 
 
+def endless(oracle: str, seconds: float, evidence: str) -> Finding:
+    """A finding that says that a call, or some of them together, did not end in so many seconds."""
+    advice = f"it did not end within {seconds:g} s: give the call a time limit of its own"
+    return inconclusive(oracle, advice, evidence)
+
+
 def too_dear(oracle: str, seconds: float, calls: int, budget: float) -> Finding:
     """A finding that says that so many calls of so many seconds are more than the budget."""
     return inconclusive(
