@@ -226,10 +226,35 @@ def test_bad_part_of_an_ipxact_file_is_a_remark(said: str, tmp_path: Path) -> No
 
 @needs_rdl
 def test_expressions_of_ipxact(tmp_path: Path) -> None:
-    text = register("A", "2 ** 4 + 'h10", field("F", "(5 - 3) * 2"))
+    text = register("A", "2 ** 4 + $pow(2, $clog2(13))", field("F", "(5 - 3) * 2"))
     entries = load(written(tmp_path / "e.xml", ipxact(text)))
     assert entries.registers["b.A"].address == 32
     assert entries.registers["b.A"].fields[0].lsb == 4
+
+
+@needs_rdl
+def test_banks_of_ipxact(tmp_path: Path) -> None:
+    def block(name: str) -> str:
+        start = f"<addressBlock><name>{name}</name><range>128</range><width>32</width>"
+        return f"{start}{GOOD}</addressBlock>"
+
+    def bank(kind: str) -> str:
+        start = f'<bank bankAlignment="{kind}"><name>k</name><baseAddress>0x100</baseAddress>'
+        return f"{start}{block('one')}{block('b')}</bank>"
+
+    def whole(bank: str) -> str:
+        return ipxact(GOOD).replace(
+            "</memoryMap>",
+            f"{bank}<memoryRemap><name>r</name>{block('b')}</memoryRemap></memoryMap>",
+        )
+
+    entries = load(written(tmp_path / "serial.xml", whole(bank("serial"))))
+    places = {name: one.address for name, one in entries.registers.items()}
+    assert places == {"b.GOOD": 0x40, "one.GOOD": 0x140, "b_.GOOD": 0x1C0}
+    assert set(entries.remarks) == {"r: left out: a memoryRemap", "b: its name is there already"}
+    entries = load(written(tmp_path / "parallel.xml", whole(bank("parallel"))))
+    assert "m.k: left out: a bank that is parallel, or has others in it" in entries.remarks
+    assert list(entries.registers) == ["b.GOOD"]
 
 
 @needs_rdl

@@ -16,7 +16,7 @@ _OPERATORS: dict[type, Callable[..., int]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.floordiv,
     ast.Mod: operator.mod,
-    ast.Pow: lambda a, b: a ** min(b, 64) if b >= 0 else 0,
+    ast.Pow: lambda a, b: _power(a, b),
     ast.LShift: lambda a, b: a << min(b, 64),
     ast.RShift: operator.rshift,
     ast.BitAnd: operator.and_,
@@ -26,9 +26,18 @@ _OPERATORS: dict[type, Callable[..., int]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
+_FUNCTIONS: dict[str, Callable[..., int]] = {  # of SystemVerilog, as far as they are whole
+    "pow": lambda a, b: _power(a, b),
+    "clog2": lambda a: (a - 1).bit_length() if a > 0 else 0,
+    "floor": int,
+    "ceil": int,
+    "abs": abs,
+    "min": min,
+    "max": max,
+}
 _NUMBER = re.compile(r"\d*'[sS]?([hdboHDBO])([0-9a-fA-F_]+)")
 _BASES = {"h": 16, "d": 10, "b": 2, "o": 8}
-_LEFT_OUT = ("alternateRegister", "bank", "subspaceMap", "memoryRemap")  # where they stand
+_LEFT_OUT = ("alternateRegister", "subspaceMap", "memoryRemap")  # where they stand
 WHOLE = "VALUE"  # the field of a register without any, which SystemRDL does not allow
 
 
@@ -77,6 +86,32 @@ def importer(module: Any, compiler: Any, remarks: list[str]) -> Any:
         def get_sanitized_element_name(self, el: Any) -> Any:
             name = re.sub(r"\W", "_", el.findtext(f"{self.ns}name", "").strip())
             return f"_{name}" if name[:1].isdigit() else name or None
+
+        def get_all_address_blocks(self, memory_map: Any, remap_state: Any) -> Any:
+            """Those that are always there; a memoryRemap is left out, and is a remark."""
+            blocks = memory_map.findall(f"{self.ns}addressBlock")
+            for bank in memory_map.findall(f"{self.ns}bank"):
+                with self.part(bank):
+                    blocks += self.blocks_of_bank(bank)
+            names: set[str] = set()
+            for each in blocks:
+                name = each.find(f"{self.ns}name")
+                while name is not None and (name.text or "").strip() in names:
+                    remarks.append(f"{name.text}: its name is there already")
+                    name.text = f"{name.text}_"
+                names.add("" if name is None else (name.text or "").strip())
+            return blocks
+
+        def blocks_of_bank(self, bank: Any) -> Iterator[Any]:
+            """One after the other; a bank in parallel is interleaved, which nothing here is."""
+            kinds = (bank.get("bankAlignment"), bank.get(f"{self.ns}bankAlignment"))
+            if "serial" not in kinds or bank.find(f"{self.ns}bank") is not None:
+                raise ValueError("a bank that is parallel, or has others in it")
+            base = self.parse_integer(bank.findtext(f"{self.ns}baseAddress", ""))
+            for block in bank.findall(f"{self.ns}addressBlock"):
+                ET.SubElement(block, f"{self.ns}baseAddress").text = str(base)
+                base += self.parse_integer(block.findtext(f"{self.ns}range", ""))
+                yield block
 
         def register_root_component(self, definition: Any) -> None:
             super().register_root_component(definition)
@@ -238,9 +273,16 @@ def _add_whole(register: ET.Element, ns: str) -> None:
         ET.SubElement(field, ns + tag).text = text
 
 
+def _power(base: int, exponent: int) -> int:
+    if not 0 <= exponent <= 64:
+        raise ValueError
+    return int(base**exponent)
+
+
 def _evaluate(text: str, parameters: dict[str, str], above: tuple[str, ...]) -> int:
     """The value of an expression of numbers and parameters, as SystemVerilog has them."""
     plain = _NUMBER.sub(lambda one: str(int(one[2], _BASES[one[1].lower()])), text.strip())
+    plain = re.sub(r"\$(\w+\s*\()", r"\1", plain)
 
     def value(node: ast.expr) -> int:
         if isinstance(node, ast.Constant) and type(node.value) is int:
@@ -251,9 +293,11 @@ def _evaluate(text: str, parameters: dict[str, str], above: tuple[str, ...]) -> 
             return _OPERATORS[type(node.op)](value(node.left), value(node.right))
         if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
             return _OPERATORS[type(node.op)](value(node.operand))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return _FUNCTIONS[node.func.id](*map(value, node.args))
         raise ValueError
 
     try:
         return value(ast.parse(plain, mode="eval").body)
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
+    except (ArithmeticError, LookupError, RecursionError, SyntaxError, TypeError, ValueError):
         raise ValueError(f"{text!r} is no number, and no expression of known parameters") from None

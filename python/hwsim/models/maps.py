@@ -18,6 +18,15 @@ _HOUR = 3600.0
 _READABLE, _WRITABLE, _PULSE, _ONCE = 1, 2, 4, 8  # as in interface/model.h
 
 
+def _numbers(texts: Sequence[str]) -> dict[str, int]:
+    return {text: number for number, text in enumerate(texts)}
+
+
+_ACCESSES, _ROLES = _numbers(_kinds.ACCESSES), _numbers(_kinds.ROLES)
+_ON_READS, _ON_WRITES = _numbers(_kinds.ON_READS), _numbers(_kinds.ON_WRITES)
+_CONSTRAINTS = _numbers(_kinds.CONSTRAINTS)
+
+
 class EnumValue(NamedTuple):
     """A name for a value of a field.
 
@@ -410,43 +419,73 @@ def _check(where: str, limits: Mapping[str, tuple[object, int]]) -> None:
 
 
 def _register(one: RegisterInfo) -> tuple[object, ...]:
-    numbers = {
-        "address": (one.address, UINT32_MAX),
-        "bits": (one.bits, WIDEST),
-        "reset value": (one.reset_value, UINT64_MAX),
-        "writable": (one.writable, UINT64_MAX),
-    }
-    _check(f"register {one.name}", numbers)
-    fields = [_field(one, field) for field in one.fields if not field.view]
-    if one.role not in _kinds.ROLES:
-        known = ", ".join(filter(None, _kinds.ROLES))
-        raise InvalidArgument(f"register {one.name}: role must be one of {known}: {one.role!r}")
-    access = _kinds.ACCESSES.index(one.access)
+    """As the library takes it. There may be many of them, so what is right is known at once."""
+    name, address, bits, access, reset, writable, _, fields, _, role, _ = one
+    if not (
+        type(address) is type(bits) is type(reset) is type(writable) is int
+        and 0 <= address <= UINT32_MAX
+        and 0 <= bits <= WIDEST
+        and 0 <= reset <= UINT64_MAX
+        and 0 <= writable <= UINT64_MAX
+    ):
+        numbers = {
+            "address": (address, UINT32_MAX),
+            "bits": (bits, WIDEST),
+            "reset value": (reset, UINT64_MAX),
+            "writable": (writable, UINT64_MAX),
+        }
+        _check(f"register {name}", numbers)
+    if access not in _ACCESSES or role not in _ROLES:
+        kind, text, known = (
+            ("role", role, _ROLES) if access in _ACCESSES else ("access", access, _ACCESSES)
+        )
+        raise InvalidArgument(f"register {name}: {_one_of(kind, text, known)}")
+    inner = [_field(name, field) for field in fields if not field.view] if fields else ()
     # Descriptions and enumerations stay in Python.
-    return (
-        *(one.name, one.address, one.bits, access, one.reset_value, one.writable, None),
-        *(fields, _kinds.ROLES.index(one.role)),
-    )
+    return name, address, bits, _ACCESSES[access], reset, writable, None, inner, _ROLES[role]
 
 
-def _field(register: RegisterInfo, one: FieldInfo) -> tuple[object, ...]:
-    where = f"register {register.name}: field {one.name}"
-    _check(where, {"lsb": (one.lsb, WIDEST), "width": (one.width, WIDEST)})
-    for each in one.enum:
-        if not 0 <= each.value < 1 << one.width:
-            raise InvalidArgument(f"{where}: {each.name} = {each.value} does not fit")
-    if one.constraint not in _kinds.CONSTRAINTS:
-        known = ", ".join(filter(None, _kinds.CONSTRAINTS))
-        raise InvalidArgument(f"{where}: constraint must be one of {known}: {one.constraint!r}")
-    _check(where, {"lowest": (one.lowest, UINT64_MAX), "highest": (one.highest, UINT64_MAX)})
-    enum = one.enum if one.constraint == "enumerated" else ()
-    flags = (
-        _READABLE * one.readable | _WRITABLE * one.writable | _PULSE * one.pulse | _ONCE * one.once
+def _one_of(kind: str, text: object, known: Iterable[str]) -> str:
+    return f"{kind} must be one of {', '.join(filter(None, known))}: {text!r}"
+
+
+def _field(register: str, one: FieldInfo) -> tuple[object, ...]:
+    (name, lsb, width, readable, writable, onread, onwrite, pulse, once) = one[:9]
+    enum, _, constraint, lowest, highest = one[10:]
+    for each in enum:
+        if not 0 <= each.value < 1 << width:
+            raise InvalidArgument(
+                f"register {register}: field {name}: {each.name} = {each.value} does not fit"
+            )
+    if not (
+        type(lsb) is type(width) is type(lowest) is type(highest) is int
+        and 0 <= lsb <= WIDEST
+        and 0 <= width <= WIDEST
+        and 0 <= lowest <= UINT64_MAX
+        and 0 <= highest <= UINT64_MAX
+    ):
+        numbers = {
+            "lsb": (lsb, WIDEST),
+            "width": (width, WIDEST),
+            "lowest": (lowest, UINT64_MAX),
+            "highest": (highest, UINT64_MAX),
+        }
+        _check(f"register {register}: field {name}", numbers)
+    for kind, text, known in (
+        ("onread", onread, _ON_READS),
+        ("onwrite", onwrite, _ON_WRITES),
+        ("constraint", constraint, _CONSTRAINTS),
+    ):
+        if text not in known:
+            raise InvalidArgument(
+                f"register {register}: field {name}: {_one_of(kind, text, known)}"
+            )
+    names = (
+        tuple((each.name, each.value, None) for each in enum) if constraint == "enumerated" else ()
     )
-    effects = (_kinds.ON_READS.index(one.onread), _kinds.ON_WRITES.index(one.onwrite))
-    names = tuple((each.name, each.value, None) for each in enum)
-    constraint = (_kinds.CONSTRAINTS.index(one.constraint), one.lowest, one.highest)
-    return (one.name, one.lsb, one.width, flags, *effects, None, names, *constraint)
+    flags = _READABLE * readable | _WRITABLE * writable | _PULSE * pulse | _ONCE * once
+    effects = _ON_READS[onread], _ON_WRITES[onwrite]
+    return name, lsb, width, flags, *effects, None, names, _CONSTRAINTS[constraint], lowest, highest
 
 
 def _memory(one: MemoryInfo) -> tuple[object, ...]:
