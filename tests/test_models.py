@@ -781,6 +781,24 @@ def test_what_is_declared_as_a_class_is_not_called() -> None:
                 called(*arguments)
 
 
+def test_plain_fields_are_cleared_as_their_register_is() -> None:
+    class Latches(hwsim.Model):
+        class FLAGS(Register, at=0, access="W1C"):
+            A = Field(0, reset=1)
+            B = Field(1, reset=1)
+            C = Field(2, reset=1, access="RO")
+
+        class COUNT(Register, at=4, access="RC"):
+            N = Field(0, 8, reset=5)
+
+    with hwsim.open("hwsim://latches?latency=0s", model=Latches) as device:
+        device[0] = 0b101
+        assert device[0] == 0b110
+        device[0] = 0b010
+        assert device[0] == 0b100
+        assert [device[4], device[4]] == [5, 0]
+
+
 def test_what_stands_in_the_wrong_place_is_refused() -> None:
     class Loose(hwsim.Model):
         class CTRL(Register, at=0):

@@ -116,9 +116,10 @@ typedef struct hwsim_register {
   const char *description; /* or NULL */
   hwsim_role role;
   uint32_t bits; /* 8, 16, 32 or 64; 0: 32 */
-  /* What its fields do to their bits counts instead of `access` and `writable`. Only a register
-   * that is RW, RO or WO can have fields that are anything but plain, and none whose role is that
-   * the device makes up what it reads, or that it is a command. */
+  /* What its fields do to their bits counts instead of `access` and `writable`; but those of a
+   * register that is W1C or RC are cleared as it is. Only a register that is RW, RO or WO can have
+   * fields that are anything but plain, and none whose role is that the device makes up what it
+   * reads, or that it is a command. */
   const hwsim_field *fields;
   uint32_t field_count; /* each name and bit once */
 } hwsim_register;

@@ -126,12 +126,13 @@ static effect effect_of_access(const hwsim_register *entry, uint64_t all) {
   return self;
 }
 
-static void add_field(effect *self, const hwsim_field *field) {
+static void add_field(effect *self, const hwsim_register *entry, const hwsim_field *field) {
   uint64_t bits = bits_of(field);
+  bool clears = entry->access == HWSIM_ACCESS_W1C && !field->onwrite;
   self->readable = field->readable ? self->readable | bits : self->readable & ~bits;
   for (int kind = 0; kind <= HWSIM_ONWRITE_SETS; kind++)
     self->written[kind] &= ~bits;
-  self->written[field->onwrite] |= field->writable ? bits : 0;
+  self->written[clears ? HWSIM_ONWRITE_ONE_CLEARS : field->onwrite] |= field->writable ? bits : 0;
   self->cleared_by_read |= field->onread == HWSIM_ONREAD_CLEAR ? bits : 0;
   self->set_by_read |= field->onread == HWSIM_ONREAD_SET ? bits : 0;
   self->pulse |= field->pulse ? bits : 0;
@@ -155,7 +156,7 @@ static void add_fact(model_image *self, size_t place) {
   uint64_t all = entry->bits == 64 ? UINT64_MAX : (UINT64_C(1) << entry->bits) - 1;
   effect what = effect_of_access(entry, all);
   for (uint32_t i = 0; i < entry->field_count; i++)
-    add_field(&what, &entry->fields[i]);
+    add_field(&what, entry, &entry->fields[i]);
   bool plain = is_plain(entry, &what, all), constrained = false;
   for (uint32_t i = 0; i < entry->field_count; i++)
     constrained |= entry->fields[i].constraint != HWSIM_CONSTRAINT_NONE;
