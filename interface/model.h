@@ -1,7 +1,8 @@
 /* Models in Python: nested tuples, in the order of the structures in hwsim/model.h.
  *
  *   model     (name, channels, big_endian, registers, memories, fifos, rules, claims, outputs)
- *   register  (name, address, bits, access, reset_value, writable, description, fields, role)
+ *   register  (name, address, bits, access, reset_value, writable, description, fields, role,
+ *              primary)
  *   field     (name, lsb, width, flags, onread, onwrite, description, enumerators, constraint,
  *              lowest, highest)
  *   memory    (name, address, bits, words, access, description)
@@ -99,9 +100,14 @@ static bool parse_registers(PyObject *list, description *whole) {
     hwsim_register one{};
     unsigned long long reset = 0, writable = 0;
     int access = 0, role = 0;
-    PyObject *fields = nullptr;
-    if (!PyArg_ParseTuple(item, "sIIiKKzOi", &one.name, &one.address, &one.bits, &access, &reset,
-                          &writable, &one.description, &fields, &role))
+    PyObject *fields = nullptr, *primary = nullptr;
+    if (!PyArg_ParseTuple(item, "sIIiKKzOiO", &one.name, &one.address, &one.bits, &access, &reset,
+                          &writable, &one.description, &fields, &role, &primary))
+      return false;
+    one.is_alias = primary != Py_None;
+    if (one.is_alias)
+      one.primary = static_cast<uint32_t>(PyLong_AsUnsignedLong(primary));
+    if (PyErr_Occurred())
       return false;
     one.role = static_cast<hwsim_role>(role);
     one.access = static_cast<hwsim_access>(access);
@@ -276,10 +282,11 @@ static PyObject *describe_field(const hwsim_field &one) {
 }
 
 static PyObject *describe_register(const hwsim_register &one) {
-  return Py_BuildValue("(sIIiKKzNi)", one.name, one.address, one.bits, one.access,
+  return Py_BuildValue("(sIIiKKzNiN)", one.name, one.address, one.bits, one.access,
                        static_cast<unsigned long long>(one.reset_value),
                        static_cast<unsigned long long>(one.writable), one.description,
-                       tuple_of(one.fields, one.field_count, describe_field), one.role);
+                       tuple_of(one.fields, one.field_count, describe_field), one.role,
+                       one.is_alias ? PyLong_FromUnsignedLong(one.primary) : Py_NewRef(Py_None));
 }
 
 static PyObject *describe_memory(const hwsim_memory &one) {

@@ -21,7 +21,7 @@
 #define HWSIM_LISTING_MEMBERS(X, Y) X(name) X(in_use)
 #define HWSIM_REGISTER_MEMBERS(X, Y)                                                               \
   X(name) X(address) X(access) X(reset_value) X(writable) X(description) Y(role) Y(bits)           \
-  Y(fields) Y(field_count)
+  Y(fields) Y(field_count) Y(is_alias) Y(primary)
 #define HWSIM_SIGNAL_MEMBERS(X, Y)                                                                 \
   X(waveform) X(amplitude_v) X(offset_v) X(frequency_hz) X(phase_turns) X(noise_v) X(gain_error)   \
   X(offset_error_v) X(inl_lsb) X(range_v) X(rate_hz)

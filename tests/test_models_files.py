@@ -12,7 +12,7 @@ import pytest
 
 import hwsim
 from hwsim import models
-from hwsim.errors import AddressError, InvalidArgument
+from hwsim.errors import AccessError, AddressError, InvalidArgument
 from hwsim.models import (
     EnumValue,
     FieldInfo,
@@ -20,8 +20,10 @@ from hwsim.models import (
     Memory,
     MemoryInfo,
     OutputInfo,
+    Register,
     RegisterInfo,
     RuleInfo,
+    on_write,
 )
 
 FILES = Path(__file__).parent / "models"
@@ -264,6 +266,86 @@ def test_register_whose_fields_are_all_reserved_has_a_value(tmp_path: Path) -> N
     assert [each.name for each in entries.registers["b.A"].fields] == ["VALUE"]
 
 
+# ------------------------------------------------------------------------------------------ aliases
+
+ALIASES = """addrmap flags {
+  reg {
+    field { sw = rw; hw = w; } F[7:0] = 3;
+    field { sw = rw; hw = r; } X[15:8] = 0x12;
+  } FLAGS @ 0;
+  reg clear_t { field { sw = rw; hw = w; onwrite = woclr; } F[7:0] = 3; };
+  reg show_t { field { sw = r; hw = w; onread = rclr; } F[7:0] = 3; };
+  alias FLAGS clear_t CLEAR @ 0x8;
+  alias FLAGS show_t SHOW @ 0x10;
+  reg word_t { field { sw = rw; hw = r; } V[31:0] = 5; };
+  word_t WORDS[2] @ 0x20;
+  alias WORDS word_t OTHERS[2] @ 0x30;
+};"""
+
+
+@needs_rdl
+def test_alias_shows_what_its_primary_holds(tmp_path: Path) -> None:
+    entries = load(written(tmp_path / "flags.rdl", ALIASES))
+    assert not [one for one in entries.remarks if "alias" in one]
+    copy = load(written(tmp_path / "copy.yaml", models.yaml_of(entries)))
+    assert same(copy, entries)
+    assert "an alias of the register at 0x00" in models.markdown(entries)
+    assert "an alias of the register at 0x20" in models.c_header(entries)
+    for each in (entries, copy):
+        with hwsim.open("hwsim://flags?latency=0s", model=each) as device:
+            registers = device.registers
+            registers.FLAGS.F.write(0xFF)
+            assert registers.CLEAR.read() == 0xFF
+            registers.CLEAR.F.write(0x0F)
+            assert registers.FLAGS.read() == 0x12F0
+            with pytest.raises(AccessError, match="SHOW at 0x10 is read-only"):
+                registers.SHOW.write(0)
+            assert registers.SHOW.read() == 0xF0
+            assert registers.FLAGS.read() == 0x1200
+            registers["OTHERS[1]"].write(9)
+            assert registers["WORDS[1]"].read() == 9
+            assert registers["WORDS[0]"].read() == 5
+            assert device.read_bytes(0x30, 8) == b"\5\0\0\0\x09\0\0\0"
+            device.reset()
+            assert [registers[name].read() for name in ("FLAGS", "CLEAR", "SHOW")] == [0x1203, 3, 3]
+            assert device.map.registers["OTHERS[1]"].alias == 0x24
+
+
+@needs_rdl
+def test_alias_whose_primary_is_left_out_is_a_remark(tmp_path: Path) -> None:
+    word = RDL_WORD.replace("reg {", "reg word_t {")
+    text = f"addrmap top {{ {word}; word_t A @ 2; alias A word_t B @ 8; }};"
+    entries = load(written(tmp_path / "left.rdl", text))
+    assert "B: is no alias, but of its own, as its primary is not there" in entries.remarks
+    assert entries.registers["B"].alias is None
+
+
+def test_behaviour_sees_a_register_through_its_alias() -> None:
+    class Flags(hwsim.Model):
+        class PLAIN(Register, at=0):
+            pass
+
+        class CODED(Register, at=4):
+            pass
+
+        @on_write(CODED)
+        def coded(self, value: int) -> None:
+            self.write("PLAIN", self.read("PLAIN") + value)
+
+    entries = Flags.map
+    alias = RegisterInfo("ALIAS", 8, writable=0xFFFFFFFF, alias=0)
+    registers = [*entries.registers.values(), alias]
+    both = Map("both", registers, behaviours=entries.behaviours, model=Flags)
+    with hwsim.open("hwsim://both?latency=0s", model=both) as device:
+        device[8] = 5
+        device[4] = 2
+        assert (device[0], device[8]) == (7, 7)
+        device.write_block(0, [1, 10, 3])  # in this order
+        assert (device[0], device[8]) == (3, 3)
+        device.write_block(4, [10, 4])
+        assert device[0] == 4
+
+
 # ---------------------------------------------------------------------------------- memories alone
 
 
@@ -349,6 +431,7 @@ EVERYTHING = Map(
         RegisterInfo("=", 0, 64, "RO", 5, view=True),
         RegisterInfo("ROLE", 8, 32, "RO", role="uptime"),
         RegisterInfo("CLEARS", 12, 8, "RC", 3),
+        RegisterInfo("SHOWN", 20, 32, "RO", 0x11, alias=16),
         RegisterInfo(
             *("on", 16, 32, "RW", 0x11, 0, "", ()),
         )._replace(

@@ -593,6 +593,122 @@ static void a_model_may_have_memories_alone(void) {
   CHECK_MESSAGE("up to 65535 registers, and one or a memory, got 0 and 0");
 }
 
+/* FLAGS at 0 holds 8 bits of flags, and 8 others; CLEAR at 8 clears flags, SHOW at 0x10 is
+ * read-only and clears when it is read. */
+static const hwsim_field flags_plain[] = {
+    {.name = "F", .lsb = 0, .width = 8, .readable = true, .writable = true},
+    {.name = "X", .lsb = 8, .width = 8, .readable = true, .writable = true}};
+static const hwsim_field flags_clear[] = {{.name = "F",
+                                           .lsb = 0,
+                                           .width = 8,
+                                           .readable = true,
+                                           .writable = true,
+                                           .onwrite = HWSIM_ONWRITE_ONE_CLEARS}};
+static const hwsim_field flags_show[] = {
+    {.name = "F", .lsb = 0, .width = 8, .readable = true, .onread = HWSIM_ONREAD_CLEAR}};
+static const hwsim_register flags[] = {
+    {.name = "FLAGS", .reset_value = 0x1203, .fields = flags_plain, .field_count = 2},
+    {.name = "COUNT", .address = 4, .writable = UINT32_MAX},
+    {.name = "CLEAR",
+     .address = 8,
+     .is_alias = true,
+     .primary = 0,
+     .fields = flags_clear,
+     .field_count = 1},
+    {.name = "SHOW",
+     .address = 0x10,
+     .access = HWSIM_ACCESS_RO,
+     .is_alias = true,
+     .primary = 0,
+     .fields = flags_show,
+     .field_count = 1},
+    {.name = "ALL", .address = 0x14, .is_alias = true, .writable = UINT32_MAX},
+};
+
+static void an_alias_shows_the_bits_of_another_register(void) {
+  const hwsim_rule rules[] = {{.when = HWSIM_WHEN_CHANGED,
+                               .on = "CLEAR.F",
+                               .then = HWSIM_THEN_ADD,
+                               .target = "COUNT",
+                               .value = 1},
+                              {.when = HWSIM_WHEN_WRITTEN,
+                               .on = "CLEAR",
+                               .then = HWSIM_THEN_ADD,
+                               .target = "COUNT",
+                               .value = 0x100},
+                              {.when = HWSIM_WHEN_READ,
+                               .on = "SHOW",
+                               .then = HWSIM_THEN_SET,
+                               .target = "ALL",
+                               .value = 0x80}};
+  hwsim_model model = {.name = "flags", .registers = flags, .register_count = 5, .channels = 1};
+  model.rules = rules;
+  model.rule_count = 3;
+  hwsim_device *device;
+  uint64_t old;
+  CHECK_OK(hwsim_device_open_model(&model, "hwsim://flags?latency=0s", &device));
+  CHECK_EQUAL(get(device, 0), 0x1203);
+  CHECK_EQUAL(get(device, 8), 3);
+  CHECK_OK(hwsim_register_write(device, 8, 1, NULL)); /* through one */
+  CHECK_EQUAL(get(device, 0), 0x1202);                /* and read through the other */
+  CHECK_EQUAL(get(device, 4), 0x101);
+  CHECK_OK(hwsim_register_write(device, 0, 0x33FF, NULL));
+  CHECK_EQUAL(get(device, 4), 0x102);
+  CHECK_OK(hwsim_register_update(device, 8, 0xF0, 0xF0, NULL, &old));
+  CHECK_EQUAL(old, 0xFF);
+  CHECK_EQUAL(get(device, 0), 0x330F);
+  CHECK_FAILS(hwsim_register_write(device, 0x10, 1, NULL), HWSIM_EACCESS);
+  CHECK_EQUAL(get(device, 0x10), 0x0F);
+  CHECK_EQUAL(get(device, 0), 0x80); /* by the rule */
+  CHECK_OK(hwsim_register_write(device, 0x14, 0x12345678, NULL));
+  CHECK_EQUAL(get(device, 0), 0x12345678);
+  CHECK_EQUAL(get(device, 8), 0x78);
+  CHECK_OK(hwsim_device_reset(device, NULL));
+  CHECK_EQUAL(get(device, 0), 0x1203);
+  CHECK_EQUAL(get(device, 0x14), 0x1203);
+  hwsim_device_free(device);
+}
+
+static void an_alias_that_makes_no_sense_is_refused(void) {
+  static const struct {
+    uint32_t primary, bits;
+    hwsim_role role;
+    const char *remark;
+  } cases[] = {{2, 32, 0, "ALL, is an alias of no register"},
+               {8, 32, 0, "is an alias of an alias"},
+               {0x14, 32, 0, "is an alias of an alias"},
+               {0, 16, 0, "is an alias of a register of another size"},
+               {0, 32, HWSIM_ROLE_UPTIME, "one of the two has a role"}};
+  hwsim_register map[5];
+  hwsim_model model = {.name = "flags", .registers = map, .register_count = 5, .channels = 1};
+  const hwsim_model *made;
+  memcpy(map, flags, sizeof map);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    map[4].primary = cases[i].primary;
+    map[4].bits = cases[i].bits;
+    map[4].writable = 0xFFFF;
+    map[4].role = cases[i].role;
+    CHECK_FAILS(hwsim_model_new(&model, &made), HWSIM_EINVALID);
+    CHECK_MESSAGE(cases[i].remark);
+  }
+  map[4] = flags[4];
+  const hwsim_output output = {.name = "O", .source = "CLEAR.F"};
+  model.outputs = &output;
+  model.output_count = 1;
+  CHECK_FAILS(hwsim_model_new(&model, &made), HWSIM_EINVALID);
+  CHECK_MESSAGE("is an alias; a FIFO or an output");
+  /* Each sets off the other, through another name. */
+  const hwsim_rule rule = {.when = HWSIM_WHEN_CHANGED,
+                           .on = "FLAGS",
+                           .then = HWSIM_THEN_ADD,
+                           .target = "ALL",
+                           .value = 1};
+  model.output_count = 0;
+  model.rules = &rule;
+  model.rule_count = 1;
+  CHECK_FAILS(hwsim_model_new(&model, &made), HWSIM_EINVALID);
+}
+
 static void memories_that_make_no_sense_are_refused(void) {
   static const struct {
     hwsim_memory memory;
@@ -641,6 +757,8 @@ static const test tests[] = {
     TEST(a_made_model_is_shared_by_its_devices),
     TEST(sizes_and_fields_that_make_no_sense_are_refused),
     TEST(a_model_may_have_memories_alone),
+    TEST(an_alias_shows_the_bits_of_another_register),
+    TEST(an_alias_that_makes_no_sense_is_refused),
     TEST(memories_that_make_no_sense_are_refused),
 };
 CHECK_MAIN(tests)

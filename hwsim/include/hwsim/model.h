@@ -122,6 +122,11 @@ typedef struct hwsim_register {
    * reads, or that it is a command. */
   const hwsim_field *fields;
   uint32_t field_count; /* each name and bit once */
+  /* It holds nothing, and shows the bits of another register of its size: what is written through
+   * one is read through the other, by the access and the effects of each. Of an alias with fields,
+   * bits in no field read as 0. Neither has a role. */
+  bool is_alias;
+  uint32_t primary; /* of an alias: the address of that register, which is no alias */
 } hwsim_register;
 
 /* Words that hold what is written to them, 0 at first; a reset leaves them as they are. */

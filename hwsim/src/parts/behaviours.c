@@ -69,8 +69,9 @@ static entry *add_entry(behaviours *self, entry what) {
 /* What a register holds for the transaction. */
 static uint64_t held_by(const behaviours *self, const hwsim_device *device, size_t place) {
   const entry *journal = self->journal.items;
+  place = registers_storage(device, place);
   for (size_t i = self->journal.count; i-- > 0;)
-    if (journal[i].place == place &&
+    if (registers_storage(device, journal[i].place) == place &&
         (journal[i].kind == ENTRY_WRITE || journal[i].kind == ENTRY_SET))
       return journal[i].held;
   return registers_held(device, place, self->callout.at_ns);

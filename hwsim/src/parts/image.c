@@ -119,7 +119,8 @@ static uint64_t bits_of(const hwsim_field *field) {
 
 /* What the access of a register says of bits in no field. */
 static effect effect_of_access(const hwsim_register *entry, uint64_t all) {
-  effect self = {.readable = entry->access == HWSIM_ACCESS_WO ? 0 : all};
+  bool hides = entry->access == HWSIM_ACCESS_WO || (entry->is_alias && entry->field_count);
+  effect self = {.readable = hides ? 0 : all};
   self.written[entry->access == HWSIM_ACCESS_W1C ? HWSIM_ONWRITE_ONE_CLEARS : HWSIM_ONWRITE_VALUE] =
       entry->writable;
   self.cleared_by_read = entry->access == HWSIM_ACCESS_RC ? all : 0;
@@ -160,7 +161,8 @@ static void add_fact(model_image *self, size_t place) {
   bool plain = is_plain(entry, &what, all), constrained = false;
   for (uint32_t i = 0; i < entry->field_count; i++)
     constrained |= entry->fields[i].constraint != HWSIM_CONSTRAINT_NONE;
-  unsigned flags = access_flags(entry->access) | (plain && !entry->role ? PLAIN : 0) |
+  bool direct = plain && !entry->role && !entry->is_alias;
+  unsigned flags = access_flags(entry->access) | (direct ? PLAIN : 0) |
                    (self->behaviours[entry->role].timed ? TIMED : 0) |
                    (constrained ? CONSTRAINED : 0);
   self->facts[place] = (fact){.writable = what.written[HWSIM_ONWRITE_VALUE],
@@ -270,13 +272,29 @@ static hwsim_error add_claims(model_image *self) {
   return HWSIM_OK;
 }
 
+/* False: no memory. */
+static bool find_storage(model_image *self) {
+  const hwsim_register *entries = self->model.registers;
+  size_t count = self->model.register_count, aliases = 0;
+  for (size_t i = 0; i < count; i++)
+    aliases += entries[i].is_alias;
+  if (!aliases)
+    return true;
+  self->storage = malloc(count * sizeof *self->storage);
+  for (size_t i = 0; self->storage && i < count; i++)
+    self->storage[i] =
+        (uint16_t)(entries[i].is_alias ? map_find(&self->model, entries[i].primary) - entries
+                                       : (ptrdiff_t)i);
+  return self->storage;
+}
+
 static bool make_index(model_image *self) {
   size_t count = self->model.register_count;
   plan_places(self);
   self->facts = malloc((count + 1) * sizeof *self->facts);
   self->effects = malloc((count + 1) * sizeof *self->effects);
   self->places = malloc((self->slots + 1) * sizeof *self->places);
-  if (!self->facts || !self->effects || !self->places)
+  if (!self->facts || !self->effects || !self->places || !find_storage(self))
     return false;
   memset(self->places, 0xFF, self->slots * sizeof *self->places); /* NOWHERE */
   memset(self->by_role, 0xFF, sizeof self->by_role);
@@ -347,6 +365,7 @@ void image_release(model_image *self) {
     return;
   plan_free(self->plan);
   free(self->claims);
+  free(self->storage);
   free(self->places);
   free(self->effects);
   free(self->facts);

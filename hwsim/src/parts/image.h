@@ -53,6 +53,7 @@ typedef struct model_image {
   size_t effect_count;
   struct plan *plan; /* NULL: it has no rules */
   claimed *claims;   /* by place; NULL: none */
+  uint16_t *storage; /* by place: of what holds its bits; NULL: each does itself */
   /* By (address - first_address) >> shift, NOWHERE where there is no register; none if the map is
    * mostly gaps. */
   uint16_t *places;
@@ -61,6 +62,11 @@ typedef struct model_image {
   unsigned shift;
   uint16_t by_role[HWSIM_ROLE_CHANNELS + 1]; /* NOWHERE: in no register */
 } model_image;
+
+/* The place of the register that holds the bits of one: its own, unless it is an alias. */
+static inline size_t image_storage(const model_image *self, size_t place) {
+  return self->storage ? self->storage[place] : place;
+}
 
 /* An image of a model, or one reference more to the one that it is the model of. EINVALID, with
  * details, ENOMEM. */

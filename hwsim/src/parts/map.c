@@ -245,6 +245,30 @@ static hwsim_error check_names(const hwsim_model *model) {
   return error;
 }
 
+/* What is wrong with the register whose bits an alias shows; NULL: nothing. */
+static const char *fault_of_alias(const hwsim_model *model, const hwsim_register *entry) {
+  const hwsim_register *primary = map_find(model, entry->primary);
+  if (!primary)
+    return "is an alias of no register";
+  if (primary->is_alias)
+    return "is an alias of an alias";
+  if (map_size(primary->bits) != map_size(entry->bits))
+    return "is an alias of a register of another size";
+  if (primary->role || entry->role)
+    return "is an alias, but one of the two has a role";
+  return NULL;
+}
+
+static hwsim_error check_aliases(const hwsim_model *model) {
+  for (size_t i = 0; i < model->register_count; i++) {
+    const hwsim_register *entry = &model->registers[i];
+    const char *fault = entry->is_alias ? fault_of_alias(model, entry) : NULL;
+    if (fault)
+      return fail("register", i, entry->name, fault);
+  }
+  return HWSIM_OK;
+}
+
 /* Whether registers lie in these bytes. */
 static bool is_taken(const hwsim_model *model, uint64_t from, uint64_t to) {
   uint32_t last = to > UINT32_MAX ? UINT32_MAX : (uint32_t)(to - 1);
@@ -301,6 +325,8 @@ hwsim_error map_check(const hwsim_model *model, const register_behaviour *behavi
   }
   if (!error)
     error = check_names(model);
+  if (!error)
+    error = check_aliases(model);
   int64_t left = HWSIM_MEMORY_LARGEST;
   for (size_t i = 0; !error && i < model->memory_count; i++)
     error = check_memory(model, i, &left);

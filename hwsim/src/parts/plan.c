@@ -2,6 +2,7 @@
 #include "parts/plan.h"
 
 #include "base/error.h"
+#include "parts/map.h"
 #include "timeline/operation.h"
 
 #include <stdio.h>
@@ -99,6 +100,10 @@ static hwsim_error find_bits(const maker *self, const char *name, use use, bits 
     if (error)
       return error;
   }
+  if (entry->is_alias && use == BOUND)
+    return refuse(self, "is an alias; a FIFO or an output takes what that is of, not", name);
+  if (entry->is_alias && use != ACCESSED)
+    entry = map_find(self->model, entry->primary);
   out->place = (uint16_t)(entry - self->model->registers);
   out->lsb = field ? field->lsb : 0;
   out->width = (uint8_t)width;

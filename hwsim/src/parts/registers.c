@@ -86,6 +86,15 @@ static inline const register_behaviour *behaviour_of(const registers *self, size
   return &self->behaviours[self->map[place].role];
 }
 
+/* Where the bits of a register are, which may be an alias. */
+static inline size_t storage_of(const registers *self, size_t place) {
+  return image_storage(self->image, place);
+}
+
+size_t registers_storage(const hwsim_device *device, size_t place) {
+  return storage_of(device->registers, place);
+}
+
 /* ---------------------------------------------------------------------- what a register does -- */
 
 uint64_t registers_get(const hwsim_device *device, hwsim_role role) {
@@ -164,7 +173,7 @@ static inline uint64_t held_at(const hwsim_device *device, size_t place, int64_t
   const registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
   return behaviour->read ? behaviour->read(device, at_ns) & self->facts[place].all
-                         : self->values[place];
+                         : self->values[storage_of(self, place)];
 }
 
 uint64_t registers_held(const hwsim_device *device, size_t place, int64_t at_ns) {
@@ -196,7 +205,8 @@ void registers_reset(hwsim_device *device, bool tells, const op *cause, int64_t 
   self->reset_ns = at_ns;
   memset(self->locked, 0, self->image->effect_count * sizeof *self->locked);
   for (size_t i = 0; i < self->count; i++)
-    hold_and_tell(device, i, self->map[i].reset_value, tells, cause, at_ns);
+    if (!self->map[i].is_alias)
+      hold_and_tell(device, i, self->map[i].reset_value, tells, cause, at_ns);
   for (size_t i = 0; i < self->count; i++) /* also what has had no power */
     if (self->facts[i].flags & DRIVES)
       drive(device, i, at_ns);
@@ -240,11 +250,12 @@ __attribute__((noinline)) static uint64_t take(hwsim_device *device, const op *c
   uint64_t value = peek(device, cause->number, place, at_ns);
   const effect *what = effect_of(self, place);
   if (what) {
-    uint64_t held = self->values[place];
+    size_t storage = storage_of(self, place);
+    uint64_t held = self->values[storage];
     uint64_t left = (held & ~what->cleared_by_read) | what->set_by_read;
-    hold_and_tell(device, place, left, false, cause, at_ns);
-    if (held != left && self->facts[place].flags & RULED)
-      self->hooks->changed(device, place, held ^ left, cause, at_ns);
+    hold_and_tell(device, storage, left, false, cause, at_ns);
+    if (held != left && self->facts[storage].flags & RULED)
+      self->hooks->changed(device, storage, held ^ left, cause, at_ns);
   }
   if (self->facts[place].flags & RULED)
     self->hooks->was_read(device, place, cause, at_ns);
@@ -267,7 +278,9 @@ static uint64_t write_to(const effect *self, uint64_t held, uint64_t value, uint
 
 size_t registers_find(const hwsim_device *device, uint32_t address) {
   size_t place = place_of(device, address);
-  return place == NOWHERE || device->registers->map[place].role ? NOWHERE : place;
+  if (place == NOWHERE || device->registers->map[place].role)
+    return NOWHERE;
+  return registers_storage(device, place);
 }
 
 uint64_t registers_peek(const hwsim_device *device, uint64_t number, size_t place, int64_t at_ns) {
@@ -289,21 +302,22 @@ __attribute__((noinline)) static void put(hwsim_device *device, size_t place, ui
   registers *self = device->registers;
   const register_behaviour *behaviour = behaviour_of(self, place);
   const effect *what = effect_of(self, place);
-  uint64_t held = self->values[place], stored = self->facts[place].writable & mask;
+  size_t storage = storage_of(self, place);
+  uint64_t held = self->values[storage], stored = self->facts[place].writable & mask;
   if (behaviour->command) {
     behaviour->command(device, (uint32_t)value, cause, at_ns);
   } else if (what) {
     uint64_t *locked = &self->locked[self->facts[place].effect];
     held = write_to(what, held, value, mask & ~*locked);
     *locked |= what->once & mask;
-    change(device, place, held, cause, at_ns);
+    change(device, storage, held, cause, at_ns);
   } else {
-    change(device, place, (held & ~stored) | (value & stored), cause, at_ns);
+    change(device, storage, (held & ~stored) | (value & stored), cause, at_ns);
   }
   if (self->facts[place].flags & RULED)
     self->hooks->written(device, place, value, mask, cause, at_ns);
   if (what && what->pulse)
-    change(device, place, self->values[place] & ~what->pulse, cause, at_ns);
+    change(device, storage, self->values[storage] & ~what->pulse, cause, at_ns);
 }
 
 /* ---------------------------------------------------------------------------- the operations -- */

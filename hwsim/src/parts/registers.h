@@ -43,6 +43,8 @@ void registers_change(hwsim_device *device, size_t place, uint64_t mask, uint64_
 void registers_set_hooks(hwsim_device *device, const register_hooks *hooks);
 /* What one of them reads may have changed, apart from what it holds. */
 void registers_touch(hwsim_device *device);
+/* The place of what holds its bits. */
+size_t registers_storage(const hwsim_device *device, size_t place);
 /* What a behaviour sees, and its transaction does. NOWHERE: there is no register, or it has a role.
  */
 size_t registers_find(const hwsim_device *device, uint32_t address);

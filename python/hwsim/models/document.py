@@ -144,6 +144,7 @@ def _register(name: str, said: dict[str, Any]) -> RegisterInfo:
         fields,
         view=said.get("view", False),
         role=said.get("role", ""),
+        alias=said.get("alias"),
     )
 
 
@@ -245,7 +246,7 @@ class _Hex(int):
 
 
 def _without_defaults(said: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    hexadecimal = ("address", "reset", "writable")
+    hexadecimal = ("address", "alias", "reset", "writable")
     return {
         key: _Hex(value) if key in hexadecimal else value
         for key, value in said.items()
@@ -273,6 +274,7 @@ def _said_register(one: RegisterInfo) -> dict[str, Any]:
             "description": one.description,
             "role": one.role,
             "view": one.view,
+            "alias": one.alias,
         },
         {
             "bits": 32,
@@ -282,6 +284,7 @@ def _said_register(one: RegisterInfo) -> dict[str, Any]:
             "description": "",
             "role": "",
             "view": False,
+            "alias": None,
         },
     )
     if one.fields:
@@ -451,6 +454,8 @@ def notes(one: RegisterInfo) -> list[str]:
         found.append(f"bits {lsb + one.bits - 1}..{lsb} of the register at 0x{address:02X}")
     elif one.view:
         found.append("another view of a register")
+    if one.alias is not None:
+        found.append(f"an alias of the register at 0x{one.alias:02X}")
     return found
 
 

@@ -120,6 +120,8 @@ class RegisterInfo(NamedTuple):
             ``"event_mask"``, ``"event_status"``, ``"command"``, ``"channels"``; see ``HWSIM_ROLES``
             in C. Each at most once in a model.
         inside: Of a view that is a part of a register: that one's address, and the lowest bit.
+        alias: It shows the bits of the register of its size at this address, by its own access
+            and effects; None: it has bits of its own.
     """
 
     name: str
@@ -133,6 +135,7 @@ class RegisterInfo(NamedTuple):
     view: bool = False
     role: Role = ""
     inside: tuple[int, int] | None = None
+    alias: int | None = None
 
     @property
     def changeable(self) -> int:
@@ -420,19 +423,21 @@ def _check(where: str, limits: Mapping[str, tuple[object, int]]) -> None:
 
 def _register(one: RegisterInfo) -> tuple[object, ...]:
     """As the library takes it. There may be many of them, so what is right is known at once."""
-    name, address, bits, access, reset, writable, _, fields, _, role, _ = one
+    name, address, bits, access, reset, writable, _, fields, _, role, _, alias = one
     if not (
         type(address) is type(bits) is type(reset) is type(writable) is int
         and 0 <= address <= UINT32_MAX
         and 0 <= bits <= WIDEST
         and 0 <= reset <= UINT64_MAX
         and 0 <= writable <= UINT64_MAX
+        and alias is None
     ):
         numbers = {
             "address": (address, UINT32_MAX),
             "bits": (bits, WIDEST),
             "reset value": (reset, UINT64_MAX),
             "writable": (writable, UINT64_MAX),
+            "alias": (0 if alias is None else alias, UINT32_MAX),
         }
         _check(f"register {name}", numbers)
     if access not in _ACCESSES or role not in _ROLES:
@@ -442,7 +447,8 @@ def _register(one: RegisterInfo) -> tuple[object, ...]:
         raise InvalidArgument(f"register {name}: {_one_of(kind, text, known)}")
     inner = [_field(name, field) for field in fields if not field.view] if fields else ()
     # Descriptions and enumerations stay in Python.
-    return name, address, bits, _ACCESSES[access], reset, writable, None, inner, _ROLES[role]
+    kinds = _ACCESSES[access], _ROLES[role]
+    return name, address, bits, kinds[0], reset, writable, None, inner, kinds[1], alias
 
 
 def _one_of(kind: str, text: object, known: Iterable[str]) -> str:
@@ -566,11 +572,12 @@ def _of_condition(entry: tuple[Any, ...]) -> ConditionInfo:
 
 
 def _of_register(entry: tuple[Any, ...]) -> RegisterInfo:
-    name, address, bits, access, reset, writable, description, fields, role = entry
+    name, address, bits, access, reset, writable, description, fields, role, alias = entry
     return RegisterInfo(
         *(name, address, bits, _kinds.ACCESSES[access], reset, writable, description or ""),
         tuple(_of_field(field) for field in fields),
         role=_kinds.ROLES[role],
+        alias=alias,
     )
 
 

@@ -63,7 +63,21 @@ def fitting(
         reset = last.reset_value >> lsb & ((1 << one.bits) - 1)
         if reset != one.reset_value:
             remarks.append(f"{one.name}: resets to 0x{reset:X}, not to 0x{one.reset_value:X}")
-    return kept, list(_apart(memories, kept, remarks))
+    return list(_aliased(kept, remarks)), list(_apart(memories, kept, remarks))
+
+
+def _aliased(registers: list[RegisterInfo], remarks: list[str]) -> Iterator[RegisterInfo]:
+    """Those that are aliases of a register that is there; they reset as that does."""
+    holders = {one.address: one for one in registers if not one.view and one.alias is None}
+    for one in registers:
+        if one.alias is None:
+            yield one
+        elif one.view or one.alias not in holders or holders[one.alias].bits != one.bits:
+            said = "a view" if one.view else "of its own, as its primary is not there"
+            remarks.append(f"{one.name}: is no alias, but {said}")
+            yield one._replace(alias=None)
+        else:
+            yield one._replace(reset_value=holders[one.alias].reset_value)
 
 
 def placed(registers: list[RegisterInfo], byte_order: str) -> list[RegisterInfo]:

@@ -157,8 +157,6 @@ class _Reader:
 
     def add_register(self, node: Any, name: str) -> None:
         bits, address = node.get_property("regwidth"), node.absolute_address
-        if node.is_alias:
-            self.remarks.append(f"{name}: is an alias, but a register of its own here")
         nodes = [each for each in node.fields() if self.is_within(each, f"{name}.", bits)]
         fields = [self.field(each, name) for each in nodes]
         infos = tuple(distinct((field for field, _ in fields), name, self.remarks))
@@ -168,6 +166,8 @@ class _Reader:
         writable = any(field.writable for field in infos)
         access: Access = "RW" if readable and writable else "WO" if writable else "RO"
         info = RegisterInfo(name, address, bits, access, reset, 0, _said(node), infos)
+        if node.is_alias:
+            info = info._replace(alias=_address(node.alias_primary))
         self.registers.append(info)
 
     def is_within(self, node: Any, prefix: str, bits: int) -> bool:
@@ -249,6 +249,13 @@ class _Reader:
         access: Access = "RW" if "r" in sw and "w" in sw else "WO" if "w" in sw else "RO"
         address = node.absolute_address
         self.memories.append(MemoryInfo(name, address, words, bits, access, _said(node)))
+
+
+def _address(node: Any) -> int:
+    """Also of an array of which no element is meant."""
+    if node.is_array and node.current_idx is None:
+        node = next(node.unrolled())
+    return int(node.absolute_address)
 
 
 def _said(node: Any) -> str:
