@@ -152,7 +152,9 @@ def test_name_that_is_not_defined_says_how_to_write_it() -> None:
 def test_evidence_shows_the_traceback_of_the_users_code_alone() -> None:
     setup = "def f():\n    raise RuntimeError('no camera')\nf()"
     evidence = proof.check("f", setup=setup, oracles=["gil"])["gil"].evidence
-    assert re.search(r"Traceback.*\n.*line 3, in .*\n.*line 2, in f\nRuntimeError", evidence)
+    assert re.search(
+        r"Traceback.*\n.*<setup>.*line 3, in .*\n.*line 2, in f\nRuntimeError", evidence
+    )
     assert "proof" not in evidence
 
 

@@ -8,6 +8,7 @@ import keyword
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ValueError)
@@ -86,10 +87,17 @@ class Subject:
         return {name: value for name, value in vars(self).items() if name != "_function"}
 
 
+def _code(text: str, mode: str) -> CodeType:
+    """The code of a text, under a name of its own: CPython 3.13 takes '<string>' for python -c."""
+    if mode == "eval":
+        return compile(text.lstrip(" \t"), "<expression>", mode)
+    return compile(text, "<setup>", mode)
+
+
 def _check_text(text: str, mode: str, wanted: str) -> None:
     """ValueError: it is no Python."""
     try:
-        compile(text.lstrip(" \t") if mode == "eval" else text, "setup", mode)
+        _code(text, mode)
     except SyntaxError as error:
         where = f", line {error.lineno}" if mode == "exec" else ""
         raise ValueError(f"{wanted}, got {text!r}: {error.msg}{where}") from None
@@ -101,14 +109,14 @@ def _check_text(text: str, mode: str, wanted: str) -> None:
 def _defined(setup: str) -> dict[str, Any]:
     """What the code defines; run once in a process, for all that have the same."""
     names: dict[str, Any] = {"__name__": "__hwsim_check__"}
-    exec(setup, names)
+    exec(_code(setup, "exec"), names)
     return names
 
 
 @functools.cache
 def _values(expressions: tuple[str, ...], setup: str) -> tuple[Any, ...]:
     """What they are; found once in a process, like what they see."""
-    return tuple(eval(text, _defined(setup)) for text in expressions)
+    return tuple(eval(_code(text, "eval"), _defined(setup)) for text in expressions)
 
 
 def is_name(text: str) -> bool:
@@ -128,7 +136,7 @@ def _found(text: str, defined: dict[str, Any]) -> Any:
     if is_name(text):
         return named(text)
     try:
-        return eval(text, defined)
+        return eval(_code(text, "eval"), defined)
     except NameError as error:
         advice = "import or define it in the setup, or write MODULE:CALLABLE"
         raise NameError(f"{error} in {text!r}: {advice}") from None
