@@ -447,8 +447,8 @@ def _register(one: RegisterInfo) -> tuple[object, ...]:
         raise InvalidArgument(f"register {name}: {_one_of(kind, text, known)}")
     inner = [_field(name, field) for field in fields if not field.view] if fields else ()
     # Descriptions and enumerations stay in Python.
-    kinds = _ACCESSES[access], _ROLES[role]
-    return name, address, bits, kinds[0], reset, writable, None, inner, kinds[1], alias
+    way, part = _ACCESSES[access], _ROLES[role]
+    return name, address, bits, way, reset, writable, None, inner, part, alias
 
 
 def _one_of(kind: str, text: object, known: Iterable[str]) -> str:
