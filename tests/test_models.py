@@ -8,7 +8,7 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -102,6 +102,23 @@ def test_class_says_its_map() -> None:
     assert entries.registers["STATUS"].access == "RW"
     assert entries.memories["RAM"] == MemoryInfo("RAM", 0x1000, 16, 8, "RW", "Notes.")
     assert str(Supply.CTRL.MODE) == "CTRL.MODE"
+
+
+def test_reset_is_said_by_the_register_or_by_its_fields() -> None:
+    class Said(hwsim.Model):
+        class WORD(Register, at=0x0, reset=0x125):
+            LOW = Field(0, 4)
+            HIGH = Field(8, 4, reset=1)
+            MORE = Field(12, 4, reset=3)
+
+    assert Said.map.registers["WORD"].reset_value == 0x3125
+
+    class Twice(hwsim.Model):
+        class WORD(Register, at=0x0, reset=0x5):
+            LOW = Field(0, 4, reset=4)
+
+    with pytest.raises(InvalidArgument, match=r"WORD\.LOW: resets to 4, but the register says 5"):
+        _ = Twice.map
 
 
 def test_device_is_what_its_class_says() -> None:
@@ -823,6 +840,69 @@ def test_what_stands_in_the_wrong_place_is_refused() -> None:
 
         class EN(Field, lsb=0):
             pass
+
+
+# ---------------------------------------------------------------------------------------- aliases
+
+
+class Aliased(hwsim.Model):
+    class CTRL(Register, at=0x0, reset=0x400):
+        EN = Field(0, reset=1)
+        HIGH = Field(8, 8)
+
+    class ON(Register, at=0x4, alias=CTRL):
+        BITS = Field(0, 16, onwrite="woset")
+
+    class OFF(Register, at=0x8, alias="CTRL"):
+        BITS = Field(0, 16, onwrite="woclr")
+
+    class BANK(Block, at=0x100, count=2, stride=0x20):
+        class WORDS(Register, at=0x0, count=2):
+            pass
+
+        class AGAIN(Register, at=0x10, count=2, alias=WORDS):
+            pass
+
+
+def test_class_declares_aliases() -> None:
+    with hwsim.open("hwsim://aliased?latency=0s", model=Aliased) as device:
+        registers = device.registers
+        assert registers.CTRL.EN.read() == 1 and registers.CTRL.HIGH.read() == 4
+        registers.ON.write(0x1100)
+        assert (registers.CTRL.read(), registers.OFF.read()) == (0x1501, 0x1501)
+        registers.OFF.write(0x401)
+        assert registers.CTRL.read() == 0x1100
+        registers["BANK[1].AGAIN[0]"].write(7)
+        words = [registers[f"BANK[{i}].WORDS[{k}]"].read() for i in range(2) for k in range(2)]
+        assert words == [0, 0, 7, 0]
+        device.reset()
+        assert registers.ON.read() == 0x401
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ({"alias": "nothing"}, "no register nothing"),
+        ({"alias": 5}, "must be a register, a field, or the name of one, got 5"),
+        ({"alias": "A", "bits": 16}, "B, is an alias of a register of another size"),
+        ({"alias": "B"}, "B, is an alias of an alias"),
+        ({"alias": "MANY", "count": 2}, r"B\[0\]: must be an alias of 1 register.* 2, got 3"),
+        ({"alias": "A", "reset": 1}, "B: is an alias, and resets as A does"),
+    ],
+)
+def test_alias_of_a_class_that_cannot_be_is_refused(said: dict[str, Any], wrong: str) -> None:
+    class Wrong(hwsim.Model):
+        class A(Register, at=0x0):
+            pass
+
+        class MANY(Register, at=0x10, count=3):
+            pass
+
+        class B(Register, at=0x80, **said):
+            pass
+
+    with pytest.raises((InvalidArgument, TypeError), match=wrong):
+        hwsim.open("hwsim://wrong", model=Wrong)
 
 
 # ---------------------------------------------------------------------------------------- roles

@@ -298,8 +298,8 @@ HWSIM_API void hwsim_device_free(hwsim_device *device);
  */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_cancel(hwsim_device *device);
 
-/* Registers return to their reset values; the same as COMMAND = 1. One operation on the bus.
- * Blocks. */
+/* Registers return to their reset values, as when 1 is written to a register that is the command;
+ * but that is not written. One operation on the bus. Blocks. */
 HWSIM_API HWSIM_CHECKED hwsim_error hwsim_device_reset(hwsim_device *device,
                                                        const hwsim_call *call);
 

@@ -44,7 +44,7 @@ class Field:
         lsb: The lowest bit.
         width: How many bits.
         access: ``"RW"``, ``"RO"``, ``"WO"`` or ``"NA"`` (neither); None: as the register.
-        reset: Value at power-on and after a reset.
+        reset: Value at power-on and after a reset; None: what that of the register says.
         enum: Names of values: a dictionary, or an ``enum.Enum`` of integers.
         onread: What a read does to it: ``""`` or ``"rclr"``, ``"rset"``.
         onwrite: What a write does to it: ``""`` stores it; ``"woset"``, ``"woclr"``, ``"wot"``,
@@ -62,7 +62,7 @@ class Field:
         width: int = 1,
         *,
         access: str | None = None,
-        reset: int = 0,
+        reset: int | None = None,
         enum: Mapping[str, int] | EnumMeta | None = None,
         onread: OnRead = "",
         onwrite: OnWrite = "",
@@ -169,10 +169,13 @@ class Register(_Placed):
         count: Makes it an array, ``"NAME[0]"`` and so on.
         stride: From one to the next, in bytes; None: its size.
         role: What it has to do with the rest of the device, such as ``"uptime"``.
+        alias: It holds nothing, and shows the bits of this register by its own access and effects:
+            a class, or a name. Of an array: that of a register, or of an array of as many.
     """
 
     bits: ClassVar[int]
     role: ClassVar[Role]
+    alias: ClassVar[type[Register] | str | None]
     access: ClassVar[Access]
     reset: ClassVar[int]
     writable: ClassVar[int | None]
@@ -188,9 +191,10 @@ class Register(_Placed):
         count: int | None = None,
         stride: int | None = None,
         role: Role = "",
+        alias: type[Register] | str | None = None,
     ) -> None:
         super().__init_subclass__()
-        cls.role = role
+        cls.role, cls.alias = role, alias
         cls.bits, cls.access, cls.reset, cls.writable = bits, access, reset, writable
         cls._place(at, count, stride, bits // 8)
 
@@ -200,9 +204,16 @@ class Register(_Placed):
         fields = tuple(field.info(cls.access) for field in declared)
         reset = cls.reset
         for field, info in zip(declared, fields, strict=True):
+            if field.reset is None:
+                continue
             if not 0 <= field.reset < 1 << field.width:
                 raise InvalidArgument(f"{name}.{field.name}: reset {field.reset} does not fit")
-            reset = (reset & ~info.mask) | field.reset << field.lsb
+            other = (cls.reset & info.mask) >> field.lsb
+            if other not in (0, field.reset):
+                raise InvalidArgument(
+                    f"{name}.{field.name}: resets to {field.reset}, but the register says {other}"
+                )
+            reset |= field.reset << field.lsb
         access = cls.access
         if fields and access in ("RW", "RO", "WO"):
             readable = access != "WO" or any(field.readable for field in fields)
@@ -700,10 +711,11 @@ def _find_place(model: type[Model], part: Part) -> _Bits:
 def _map_of(model: type[Model]) -> Map:
     registers: list[RegisterInfo] = []
     memories: list[MemoryInfo] = []
+    aliases: dict[type[Register], list[int]] = {}
     inside: dict[str, Any] = {}
     for each in reversed(model.__mro__):
         inside.update(vars(each))
-    _collect(inside, "", 0, registers, memories)
+    _collect(inside, "", 0, registers, memories, aliases)
     remarks: Sequence[str] = ()
     if model.source is not None:
         # Which knows this module.
@@ -712,6 +724,8 @@ def _map_of(model: type[Model]) -> Map:
         registers += base.registers.values()
         memories += base.memories.values()
         remarks = base.remarks
+    for kind, places in aliases.items():
+        _alias(model, kind, places, registers)
     if not registers and not memories:
         raise InvalidArgument(f"the model {model.__name__} has no registers and no memories")
     fifos = [item for item in inside.values() if isinstance(item, Fifo)]
@@ -733,6 +747,27 @@ def _map_of(model: type[Model]) -> Map:
         ],
         remarks=remarks,
     )
+
+
+def _alias(
+    model: type[Model], kind: type[Register], places: list[int], registers: list[RegisterInfo]
+) -> None:
+    """Says of the registers at these places, which are of this class, what they are aliases of."""
+    found = {one.name: one for one in registers if not one.view}
+    primaries = [found[name] for name in _registers(model, kind.alias, list(found))]
+    name = registers[places[0]].name
+    if len(primaries) == 1:
+        primaries *= len(places)
+    if len(primaries) != len(places):
+        raise InvalidArgument(
+            f"{name}: must be an alias of 1 register, or of as many as there are of it, "
+            f"{len(places)}, got {len(primaries)}"
+        )
+    for place, primary in zip(places, primaries, strict=True):
+        one = registers[place]
+        if one.reset_value not in (0, primary.reset_value):
+            raise InvalidArgument(f"{one.name}: is an alias, and resets as {primary.name} does")
+        registers[place] = one._replace(alias=primary.address, reset_value=primary.reset_value)
 
 
 def _behaviours(model: type[Model], names: Sequence[str]) -> Iterator[BehaviourInfo]:
@@ -759,7 +794,7 @@ def _claims(model: type[Model]) -> dict[str, tuple[tuple[str, tuple[Part, ...]],
     return claims
 
 
-def _registers(model: type[Model], part: Part, names: Sequence[str]) -> Iterator[str]:
+def _registers(model: type[Model], part: Part | None, names: Sequence[str]) -> Iterator[str]:
     """Those that a part stands for: itself, or all elements of an array."""
     name = _name_of(model, part) or ""
     index = r"(\[\d+\])?"
@@ -775,6 +810,8 @@ def _name_of(model: type[Model], part: Part | None) -> str | None:
     if part is None or isinstance(part, str):
         return part
     register = part.register if isinstance(part, Field) else part
+    if register is not None and not (isinstance(register, type) and issubclass(register, Register)):
+        raise TypeError(f"must be a register, a field, or the name of one, got {part!r}")
     if register is None:
         raise InvalidArgument("a field that is in no register takes part in a rule")
     name = register.__qualname__
@@ -816,6 +853,7 @@ def _collect(
     base: int,
     registers: list[RegisterInfo],
     memories: list[MemoryInfo],
+    aliases: dict[type[Register], list[int]],
 ) -> None:
     for name, item in inside.items():
         if isinstance(item, Field):
@@ -827,12 +865,16 @@ def _collect(
         if not isinstance(item, type) or item in (Register, Memory, Block):
             continue
         if issubclass(item, Register):
+            first = len(registers)
             found = item._infos(prefix + name)
             registers += [one._replace(address=base + one.address) for one in found]
+            if item.alias is not None:
+                aliases.setdefault(item, []).extend(range(first, len(registers)))
         elif issubclass(item, Memory):
             said = _said(item)
             at = base + item.at
             memories.append(MemoryInfo(prefix + name, at, item.words, item.bits, item.access, said))
         elif issubclass(item, Block):
             for each, address in item._places(prefix + name):
-                _collect(vars(item), f"{each}.", base + address, registers, memories)
+                inner = base + address
+                _collect(vars(item), f"{each}.", inner, registers, memories, aliases)
