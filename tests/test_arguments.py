@@ -205,7 +205,7 @@ def test_wrong_type_is_refused_by_name(case: str, value: Any, device: hwsim.Devi
 @pytest.mark.parametrize("case", sorted(set(INTEGERS) - {"inject.at"}))
 def test_none_is_no_integer(case: str, device: hwsim.Device) -> None:
     argument, method, _ = INTEGERS[case]
-    if case in ("inject.count", "set_signal.column"):
+    if case in ("inject.count", "inject.register", "set_signal.column"):
         method(device, None)  # the default
     else:
         check(method, device, argument, None, TypeError, ValueError)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import zlib
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -133,9 +134,16 @@ def test_package_and_version_of_a_foreign_callable() -> None:
 
 def test_module_has_the_name_that_it_was_imported_by(monkeypatch: pytest.MonkeyPatch) -> None:
     """Types of some extensions know only its last part, which tells nothing of the package."""
-    monkeypatch.setitem(sys.modules, "vendor._camera", ModuleType("_camera"))
+
+    def imported(name: str, file: str) -> None:
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        sys.modules[name].__file__ = file
+
+    imported("vendor._camera", f"_camera{EXTENSION_SUFFIXES[0]}")
     assert _full_name("_camera") == "vendor._camera"
-    monkeypatch.setitem(sys.modules, "other._camera", ModuleType("_camera"))
+    imported("python._camera", "_camera.py")
+    assert _full_name("_camera") == "vendor._camera"
+    imported("other._camera", f"_camera{EXTENSION_SUFFIXES[0]}")
     assert _full_name("_camera") == "_camera"
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -321,8 +322,16 @@ def _full_name(module: str) -> str:
     """As it was imported: a type may know only the last part, as those of PIL._imaging do."""
     if module in sys.modules:
         return module
-    names = [name for name in list(sys.modules) if name.endswith(f".{module}")]
+    names = [
+        name
+        for name, found in list(sys.modules.items())
+        if name.endswith(f".{module}") and _is_extension(found)
+    ]
     return names[0] if len(names) == 1 else module
+
+
+def _is_extension(module: object) -> bool:
+    return str(getattr(module, "__file__", "")).endswith(tuple(EXTENSION_SUFFIXES))
 
 
 def _packages(modules: Iterable[str]) -> dict[str, tuple[str, str]]:
