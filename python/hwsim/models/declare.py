@@ -169,8 +169,7 @@ class Register(_Placed):
         count: Makes it an array, ``"NAME[0]"`` and so on.
         stride: From one to the next, in bytes; None: its size.
         role: What it has to do with the rest of the device, such as ``"uptime"``.
-        alias: It holds nothing, and shows the bits of this register by its own access and effects:
-            a class, or a name. Of an array: that of a register, or of an array of as many.
+        alias: A register, or its name: it shows the bits of that by its own access and effects.
     """
 
     bits: ClassVar[int]
