@@ -248,7 +248,7 @@ def _hoist(element: ET.Element, ns: str, remarks: list[str]) -> None:
         element.extend(child for policy in policies[:1] for child in policy)
         if len(policies) > 1:
             remarks.append(f"{element.findtext(f'{ns}name', '')}: what other modes may is left out")
-    element.extend(element.find(f"{ns}array") or ())
+    element.extend(element.findall(f"{ns}array/*"))
     for resets in element.findall(f"{ns}resets"):
         several = sorted(resets, key=lambda one: one.get("resetTypeRef") is not None)
         resets[:] = several[:1]  # that of the power
