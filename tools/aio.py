@@ -36,8 +36,7 @@ from hwsim.calibration import Calibration
 from hwsim.cancel import CancelToken
 from hwsim.device import FaultKind, Progress
 from hwsim.events import Event, EventKind, Overflow
-from hwsim.models.declare import Model
-from hwsim.models.maps import Map
+from hwsim.models import Map, Model
 from hwsim.signals import Connection, Signal, Waveform
 from hwsim.stream import Block, OverrunPolicy, SampleArray, SampleType, Span, Status
 from hwsim.subscription import OnError, SubscriptionStatus

@@ -24,9 +24,8 @@ from hwsim.cancel import CancelToken
 from hwsim.errors import DeviceInUse, InvalidArgument
 from hwsim.events import Event, EventKind, Overflow
 from hwsim.lifetime import Scoped
-from hwsim.models.declare import Model
+from hwsim.models import Map, Model  # the package first, whatever else others import
 from hwsim.models.lookup import Source, find
-from hwsim.models.maps import Map
 from hwsim.registers import RegistersOf, as_uint32
 from hwsim.signals import GENERATED, WAVEFORMS, Connection, Signal, Waveform, saturation
 from hwsim.signals.signal import as_signal

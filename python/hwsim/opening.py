@@ -11,7 +11,7 @@ from hwsim.arguments import choice
 from hwsim.cancel import CancelToken
 from hwsim.device import Device
 from hwsim.errors import DeviceInUse, DeviceTimeout, OperationCancelled
-from hwsim.models.declare import Model
+from hwsim.models import Model
 from hwsim.models.lookup import Source, load
 
 IfOpen = Literal["error", "reuse", "replace"]

@@ -12,7 +12,7 @@ from hwsim import _native, markup
 from hwsim.arguments import UINT32_MAX, integer
 from hwsim.cancel import CancelToken
 from hwsim.errors import NotFound
-from hwsim.models.maps import FieldInfo, Map, RegisterInfo
+from hwsim.models import FieldInfo, Map, RegisterInfo
 
 
 class Field:
