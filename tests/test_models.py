@@ -856,6 +856,9 @@ class Aliased(hwsim.Model):
     class OFF(Register, at=0x8, alias="CTRL"):
         BITS = Field(0, 16, onwrite="woclr")
 
+    class EACH(Register, at=0x40, count=2, alias=CTRL):
+        pass
+
     class BANK(Block, at=0x100, count=2, stride=0x20):
         class WORDS(Register, at=0x0, count=2):
             pass
@@ -871,7 +874,7 @@ def test_class_declares_aliases() -> None:
         registers.ON.write(0x1100)
         assert (registers.CTRL.read(), registers.OFF.read()) == (0x1501, 0x1501)
         registers.OFF.write(0x401)
-        assert registers.CTRL.read() == 0x1100
+        assert registers.CTRL.read() == registers["EACH[1]"].read() == 0x1100
         registers["BANK[1].AGAIN[0]"].write(7)
         words = [registers[f"BANK[{i}].WORDS[{k}]"].read() for i in range(2) for k in range(2)]
         assert words == [0, 0, 7, 0]
